@@ -1,0 +1,75 @@
+"""The configuration as structs: what every source, every sink, the spool and the service may say.
+
+What only one kind of source or sink knows stands in that source's or sink's own module, in a
+struct derived from `SourceOptions` or `SinkOptions`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from datalogger.config.words import ByteSize, Duration
+
+
+class SourceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every source has."""
+
+    kind: str
+    protocol: Literal["p1"] = "p1"
+    zone: str = "Europe/Amsterdam"
+    """Zone of meter times that carry no summer/winter flag."""
+    silence: Duration = Duration(120)
+    """No octet for this long: the line is closed and opened again."""
+
+
+class SinkOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every sink has; the forwarder and the spool keep these rules, not the sink."""
+
+    kind: str
+    sources: tuple[str, ...] | None = None
+    """Names of the sources it is fed from; None: every source."""
+    every: Duration | None = None
+    """At most one report per source in this time; None: every report."""
+    timeout: Duration = Duration(20)
+    """The longest that one delivery may take."""
+    order: Literal["fifo", "live-first"] = "fifo"
+    backlog_rate: float = 10.0
+    """With live-first: how many reports a second of the backlog go beside the live ones."""
+    replay: Literal["all", "latest", "none"] = "all"
+    """What of a backlog is still wanted when the receiver is back."""
+    when_full: Literal["drop-oldest", "thin", "drop-newest"] = "drop-oldest"
+
+
+class SpoolOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[spool]"""
+
+    path: Path = Path("/var/lib/datalogger/spool.db")
+    durability: Literal["strict", "grouped", "memory"] = "grouped"
+    window: Duration = Duration(1)
+    max_bytes: ByteSize = ByteSize(256_000_000)
+    max_age: Duration = Duration(30 * 86400)
+    min_free: ByteSize = ByteSize(64_000_000)
+    """Free space to leave on the disk, for the rest of the machine."""
+    memory_bytes: ByteSize = ByteSize(8_000_000)
+    """RAM for what is not on disk: the whole spool in memory mode, the ring while a disk fails."""
+
+
+class ServiceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[service]"""
+
+    listen: str = "127.0.0.1:8420"
+    """HOST:PORT of /healthz, /readyz and /metrics; "" for none."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+
+class Configuration(Struct, frozen=True, kw_only=True):
+    """A whole, validated configuration. Two that compare equal run the same."""
+
+    file: Path
+    sources: Mapping[str, SourceOptions]
+    sinks: Mapping[str, SinkOptions]
+    spool: SpoolOptions
+    service: ServiceOptions

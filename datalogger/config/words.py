@@ -1,0 +1,49 @@
+"""Durations and sizes as people write them: "10s", "5m", "30d", "256MB"."""
+
+import re
+from datetime import timedelta
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB)")
+_OCTETS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+class Duration(float):
+    """Seconds."""
+
+    @classmethod
+    def parse(cls, text: object) -> "Duration":
+        """ValueError with the mend where `text` is no duration."""
+        found = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+        if found is None:
+            raise ValueError('expected a duration such as "500ms", "10s", "5m", "2h" or "30d"')
+        return cls(float(found[1]) * _SECONDS[found[2]])
+
+    def __str__(self) -> str:
+        for unit in ("d", "h", "m", "s"):
+            if self >= _SECONDS[unit] and self % _SECONDS[unit] == 0:
+                return f"{int(self / _SECONDS[unit])}{unit}"
+        return f"{self * 1000:g}ms"
+
+    @property
+    def delta(self) -> timedelta:
+        return timedelta(seconds=self)
+
+
+class ByteSize(int):
+    """Octets; 1 kB is 1000."""
+
+    @classmethod
+    def parse(cls, text: object) -> "ByteSize":
+        """ValueError with the mend where `text` is no size."""
+        found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+        if found is None:
+            raise ValueError('expected a size such as "500kB", "256MB" or "2GB"')
+        return cls(float(found[1]) * _OCTETS[found[2]])
+
+    def __str__(self) -> str:
+        for unit in ("GB", "MB", "kB"):
+            if self >= _OCTETS[unit] and self % _OCTETS[unit] == 0:
+                return f"{self // _OCTETS[unit]}{unit}"
+        return f"{int(self)}B"

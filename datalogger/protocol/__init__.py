@@ -1,0 +1,1 @@
+"""Sans-IO: bytes in, values out. Imports no asyncio, socket, serial, sqlite3, time, os, logging."""

@@ -1,0 +1,53 @@
+"""The stream contract: what every framer keeps.
+
+1. A stream never raises. Noise is an event, `Rejected`.
+2. No byte is lost: the octets of all events, joined, are the input.
+3. How the input is cut into chunks does not matter.
+4. A torn frame costs only itself: after a bad check sum, restart at the next possible start
+   inside what was read.
+5. Every buffer has a named bound with its reason beside it. Work is linear in the input.
+"""
+
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Reason(StrEnum):
+    """Why octets did not become a frame, or a frame no report. Bounded: it is a metric label."""
+
+    NOISE = "noise"  # octets between frames
+    CHECKSUM = "checksum"  # a check sum was sent and is wrong
+    TRUNCATED = "truncated"  # a frame began and did not end
+    TOO_LONG = "too_long"  # a frame began and its end did not come within the bound
+    MALFORMED = "malformed"  # a frame whose content cannot be read
+
+
+class Frame(Struct, frozen=True, gc=False):
+    """One whole frame: `payload` for the decoder, `octets` all that it took up in the stream.
+
+    check is False where the protocol allows a frame without check sum and this one has none.
+    """
+
+    payload: bytes
+    octets: bytes
+    check: bool = True
+
+
+class Rejected(Struct, frozen=True, gc=False):
+    """Octets that are no sound frame, with a reason and one line of detail for people."""
+
+    reason: Reason
+    octets: bytes
+    detail: str = ""
+
+
+class Framer(Protocol):
+    """Finds frames in a byte stream. Owns its buffer; knows no clock and no source."""
+
+    def feed(self, data: bytes) -> list[Frame | Rejected]:
+        """Take what the line gave us; return what it completed. Empty means: more is needed."""
+
+    def idle(self) -> list[Frame | Rejected]:
+        """The line went quiet: give up what is half-read."""

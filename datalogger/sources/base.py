@@ -1,0 +1,28 @@
+"""What a source is: the owner of one line."""
+
+from typing import ClassVar, Protocol
+
+from datalogger.clock import Clock
+from datalogger.config.schema import SourceOptions
+
+
+class Source(Protocol):
+    """Hands on the bytes of one line; knows nothing of meters.
+
+    The constructor checks the configuration and touches nothing. The reader (pipeline) calls
+    `open`, then `read` again and again; on SourceError it calls `close` and, after a backoff,
+    `open` again. SourceEnded ends it for good. A source starts no task and retries nothing.
+    """
+
+    config_type: ClassVar[type[SourceOptions]]
+
+    def __init__(self, name: str, config: SourceOptions, clock: Clock) -> None: ...
+
+    async def open(self) -> None:
+        """Touch the world. SourceError names the port or host, what failed and the mend."""
+
+    async def read(self) -> bytes:
+        """Wait for octets and return them (never empty). SourceError when the line fails."""
+
+    async def close(self) -> None:
+        """Safe at any time, also when `open` failed, also twice."""
