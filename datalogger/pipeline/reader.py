@@ -1,0 +1,135 @@
+"""Reads one source for as long as the daemon runs: octets in, reports out."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from datalogger.clock import Clock
+from datalogger.errors import DecodeError, SourceEnded, SourceError
+from datalogger.metrics import Metrics
+from datalogger.model import Report
+from datalogger.pipeline.backoff import Backoff
+from datalogger.pipeline.hub import Hub
+from datalogger.protocol.framing import Frame, Framer, Rejected
+from datalogger.sources.base import Source
+
+log = structlog.get_logger()
+
+# A line that says nothing for so long is between frames: what is half-read will not be completed. Longer than any gap
+# inside a telegram (a network dongle may hold one back for a second), shorter than the shortest slow interval, 10 s.
+QUIET = 2.0
+
+# A port that is gone is looked for often: the meter cannot be asked again for what it says meanwhile.
+LONGEST_WAIT = 10.0
+
+
+class Reader:
+    """One source, one framer, one decoder.
+
+    silence: seconds without an octet after which the line is closed and opened again.
+    beat:    called at every turn, for the watchdog.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        framer: Callable[[], Framer],
+        decode: Callable[[Frame], Report],
+        hub: Hub,
+        *,
+        silence: float,
+        clock: Clock,
+        metrics: Metrics,
+        beat: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self._source = source
+        self._new_framer = framer
+        self._decode = decode
+        self._hub = hub
+        self._silence = silence
+        self._clock = clock
+        self._metrics = metrics
+        self._beat = beat
+        self._log = log.bind(source=name)
+        self._backoff = Backoff(first=0.5, cap=LONGEST_WAIT)
+        self._fresh = True  # no good frame yet since the line was opened
+
+    async def run(self) -> None:
+        """Until it is cancelled, or the source has ended."""
+        try:
+            while True:
+                try:
+                    await self._read_until_it_fails()
+                except SourceEnded:
+                    self._log.info("the source has ended")
+                    return
+                except SourceError as error:
+                    self._metrics.set("datalogger_source_up", self.name, value=0)
+                    self._log.error("cannot read", error=str(error), repeats=f"source:{self.name}")
+                await self._source.close()
+                self._beat()
+                await asyncio.sleep(self._backoff.next())
+                self._metrics.add("datalogger_source_reconnects_total", self.name)
+        finally:
+            self._metrics.set("datalogger_source_up", self.name, value=0)
+            await self._source.close()
+
+    async def _read_until_it_fails(self) -> None:
+        await self._source.open()
+        self._metrics.set("datalogger_source_up", self.name, value=1)
+        # A new line, a new framer: half a telegram from before the cable was pulled belongs to no telegram after it.
+        framer = self._new_framer()
+        self._fresh = True
+        try:
+            heard = self._clock.monotonic()
+            while True:
+                self._beat()
+                try:
+                    async with asyncio.timeout(QUIET):
+                        octets = await self._source.read()
+                except TimeoutError:
+                    self._handle(framer.idle())
+                    silent = self._clock.monotonic() - heard
+                    if silent >= self._silence:
+                        message = (
+                            f"no octet for {silent:.0f} s; opening the line again "
+                            "(is the cable in, and does the meter still send?)"
+                        )
+                        raise SourceError(message) from None
+                    continue
+                heard = self._clock.monotonic()
+                self._metrics.add("datalogger_octets_total", self.name, amount=len(octets))
+                self._handle(framer.feed(octets))
+        finally:
+            self._handle(framer.idle())
+
+    def _handle(self, events: list[Frame | Rejected]) -> None:
+        for event in events:
+            if isinstance(event, Rejected):
+                self._reject(event.reason, event.detail, event.octets)
+                continue
+            try:
+                report = self._decode(event)
+            except DecodeError as error:
+                self._reject(error.reason, error.detail, event.octets)
+                continue
+            self._backoff.reset()
+            if self._fresh:
+                self._fresh = False
+                self._log.info("reading", meter=report.meter, resolved=True, repeats=f"source:{self.name}")
+            self._hub.publish(msgspec.structs.replace(report, source=self.name, received_at=self._clock.now()))
+
+    def _reject(self, reason: str, detail: str, octets: bytes) -> None:
+        self._metrics.add("datalogger_frames_rejected_total", self.name, reason)
+        self._log.warning(
+            "rejected",
+            reason=str(reason),
+            detail=detail,
+            octets=len(octets),
+            begins=octets[:16].hex(" "),
+            repeats=f"rejected:{self.name}:{reason}",
+        )
