@@ -1,15 +1,19 @@
 """The configuration as structs: what every source, every sink, the spool and the service may say.
 
 What only one kind of source or sink knows stands in that source's or sink's own module, in a
-struct derived from `SourceOptions` or `SinkOptions`.
+struct derived from `SourceOptions` or `SinkOptions` (`KeyOptions` for a sink that shows a key).
+A value is checked beside its field (`Annotated`, see checks.py); what concerns several fields in
+`__post_init__`, by ValueError("FIELD: what is wrong and the mend", …), one argument a problem.
+The loader puts file, line and table before it.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from msgspec import Struct
 
+from datalogger.config.checks import ADDRESS, POSITIVE, ZONE
 from datalogger.config.words import ByteSize, Duration
 
 
@@ -18,9 +22,9 @@ class SourceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     kind: str
     protocol: Literal["p1"] = "p1"
-    zone: str = "Europe/Amsterdam"
+    zone: Annotated[str, ZONE] = "Europe/Amsterdam"
     """Zone of meter times that carry no summer/winter flag."""
-    silence: Duration = Duration(120)
+    silence: Annotated[Duration, POSITIVE] = Duration(120)
     """No octet for this long: the line is closed and opened again."""
 
 
@@ -30,12 +34,12 @@ class SinkOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     kind: str
     sources: tuple[str, ...] | None = None
     """Names of the sources it is fed from; None: every source."""
-    every: Duration | None = None
+    every: Annotated[Duration | None, POSITIVE] = None
     """At most one report per source in this time; None: every report."""
-    timeout: Duration = Duration(20)
+    timeout: Annotated[Duration, POSITIVE] = Duration(20)
     """The longest that one delivery may take."""
     order: Literal["fifo", "live-first"] = "fifo"
-    backlog_rate: float = 10.0
+    backlog_rate: Annotated[float, POSITIVE] = 10.0
     """With live-first: how many reports a second of the backlog go beside the live ones."""
     replay: Literal["all", "latest", "none"] = "all"
     """What of a backlog is still wanted when the receiver is back."""
@@ -47,19 +51,23 @@ class SpoolOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     path: Path = Path("/var/lib/datalogger/spool.db")
     durability: Literal["strict", "grouped", "memory"] = "grouped"
-    window: Duration = Duration(1)
-    max_bytes: ByteSize = ByteSize(256_000_000)
-    max_age: Duration = Duration(30 * 86400)
+    window: Annotated[Duration, POSITIVE] = Duration(1)
+    max_bytes: Annotated[ByteSize, POSITIVE] = ByteSize(256_000_000)
+    max_age: Annotated[Duration, POSITIVE] = Duration(30 * 86400)
     min_free: ByteSize = ByteSize(64_000_000)
     """Free space to leave on the disk, for the rest of the machine."""
-    memory_bytes: ByteSize = ByteSize(8_000_000)
+    memory_bytes: Annotated[ByteSize, POSITIVE] = ByteSize(8_000_000)
     """RAM for what is not on disk: the whole spool in memory mode, the ring while a disk fails."""
+
+    def __post_init__(self) -> None:
+        if self.window > self.max_age:
+            raise ValueError(f"window: {self.window} is longer than max_age, {self.max_age}: nothing would be kept")
 
 
 class ServiceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[service]"""
 
-    listen: str = "127.0.0.1:8420"
+    listen: Annotated[str, ADDRESS] = "127.0.0.1:8420"
     """HOST:PORT of /healthz, /readyz and /metrics; "" for none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"

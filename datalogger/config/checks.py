@@ -1,0 +1,55 @@
+"""What a value must be beyond its type. Written beside the field: `Annotated[Duration, POSITIVE]`.
+
+For numbers and texts msgspec's own `Meta(ge=…, min_length=…)` serves as well.
+"""
+
+import difflib
+import math
+import zoneinfo
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+
+class Check(NamedTuple):
+    """`allow` raises ValueError with the mend; the loader names file, line, key and value."""
+
+    allow: Callable[[Any], object]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; did you mean "…"?', or nothing where no name is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f'; did you mean "{found[0]}"?' if found else ""
+
+
+def listen_address(text: str) -> tuple[str, int] | None:
+    """Host and port of "HOST:PORT" or "[IPV6]:PORT"; None for "". ValueError with the mend."""
+    if not text:
+        return None
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    plain = host.isprintable() and " " not in host and (bracketed or ":" not in host)
+    if not (colon and host and plain and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+        raise ValueError('expected "HOST:PORT" such as "127.0.0.1:8420", a port from 0 to 65535, or "" for none')
+    return host, int(port)
+
+
+def _positive(value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ValueError("must be more than 0")
+
+
+def _zone(name: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        if not known:
+            raise ValueError("this machine has no time zone data: apt install tzdata, or pip install tzdata") from None
+        raise ValueError(f"no such time zone{nearest(name, known) or '; such as Europe/Amsterdam'}") from None
+
+
+POSITIVE = Check(_positive)
+ZONE = Check(_zone)
+ADDRESS = Check(listen_address)
