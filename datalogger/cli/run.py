@@ -1,0 +1,53 @@
+"""datalogger run"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from datalogger.cli.configuration import argument, load_or_exit
+from datalogger.model import Report
+
+
+@click.command()
+@argument
+@click.option("--demo", is_flag=True, help="A simulated meter on a pseudo-terminal instead of a configuration.")
+@click.option("--show", is_flag=True, help="Print one readable line per telegram.")
+def run(config: Path, demo: bool, show: bool) -> None:
+    """Read every meter and serve every server of CONFIG until it is told to stop.
+
+    \b
+    Ctrl-C or SIGTERM   stop: sources close, the spool is written, servers get 5 s; a second one ends at once
+    SIGHUP              read the configuration again; what did not change keeps running
+    """
+    if demo:
+        from datalogger.cli.demo import demonstration
+
+        with demonstration() as prepared:
+            _run(prepared, show=True)
+    else:
+        _run(config, show=show)
+
+
+def _run(path: Path, *, show: bool) -> None:
+    configuration, warnings = load_or_exit(path)
+    for warning in warnings:
+        click.echo(warning, err=True)
+    # Imported late: `run --help` and a refused configuration need none of it.
+    from datalogger.app import Daemon, serve
+
+    watchers: list[Callable[[Report], None]] = [_show] if show else []
+    asyncio.run(serve(Daemon(configuration, watchers=watchers)))
+
+
+def _show(report: Report) -> None:
+    from datalogger.encoding.one_line import render
+
+    try:
+        click.echo(render(report))
+    except BrokenPipeError:
+        # Whoever read the lines is gone; the readings still go where they belong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,161 @@
+"""The reader with a scripted line, under virtual time."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+from datalogger.errors import DecodeError, SourceEnded, SourceError
+from datalogger.metrics import Metrics
+from datalogger.model import Report
+from datalogger.pipeline.hub import Hub
+from datalogger.pipeline.reader import Reader
+from datalogger.protocol.framing import Frame, Reason, Rejected
+from datalogger.sources.base import Source
+from tests.virtual_time import VirtualClock, run
+
+Step = bytes | float | SourceError
+
+
+class ScriptedLine:
+    """Each opening plays one list of steps: octets to hand on, seconds of silence, or a failure; then it is silent."""
+
+    def __init__(self, *openings: Sequence[Step] | SourceError) -> None:
+        self.openings = list(openings)
+        self.opened = 0
+        self.closed = 0
+        self.steps: list[Step] = []
+
+    async def open(self) -> None:
+        self.opened += 1
+        opening = self.openings.pop(0) if self.openings else []
+        if isinstance(opening, SourceError):
+            raise opening
+        self.steps = list(opening)
+
+    async def read(self) -> bytes:
+        while self.steps:
+            step = self.steps.pop(0)
+            if isinstance(step, float):
+                try:
+                    await asyncio.sleep(step)
+                except asyncio.CancelledError:
+                    self.steps.insert(0, max(0.0, step - 2.0))
+                    raise
+            elif isinstance(step, SourceError):
+                raise step
+            else:
+                return step
+        await asyncio.sleep(1e9)
+        raise AssertionError
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Lines:
+    """A framer for tests: a frame is a line; `?` begins one that is refused."""
+
+    def __init__(self) -> None:
+        self.buffer = b""
+
+    def feed(self, data: bytes) -> list[Frame | Rejected]:
+        *lines, self.buffer = (self.buffer + data).split(b"\n")
+        return [Rejected(Reason.CHECKSUM, line) if line[:1] == b"?" else Frame(line, line) for line in lines]
+
+    def idle(self) -> list[Frame | Rejected]:
+        half, self.buffer = self.buffer, b""
+        return [Rejected(Reason.TRUNCATED, half)] if half else []
+
+
+class Published:
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+
+    def publish(self, report: Report) -> None:
+        self.reports.append(report)
+
+    @property
+    def meters(self) -> list[str]:
+        return [report.meter for report in self.reports]
+
+
+def decode(frame: Frame) -> Report:
+    if frame.payload == b"odd":
+        raise DecodeError(Reason.MALFORMED, "odd")
+    return Report(protocol="p1", meter=frame.payload.decode())
+
+
+def play(line: ScriptedLine, seconds: float, *, silence: float = 120) -> tuple[Published, Metrics]:
+    published, metrics = Published(), Metrics()
+
+    async def scenario() -> None:
+        reader = Reader(
+            "house",
+            cast(Source, line),
+            Lines,
+            decode,
+            cast(Hub, published),
+            silence=silence,
+            clock=VirtualClock(),
+            metrics=metrics,
+            beat=lambda: None,
+        )
+        task = asyncio.create_task(reader.run())
+        await asyncio.wait([task], timeout=seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run(scenario())
+    return published, metrics
+
+
+def test_what_the_line_says_is_published_with_source_and_time_of_receipt() -> None:
+    published, _ = play(ScriptedLine([b"on", b"e\ntwo\n"]), 1)
+    assert published.meters == ["one", "two"]
+    assert all(report.source == "house" and report.received_at is not None for report in published.reports)
+
+
+def test_refused_frames_and_frames_that_cannot_be_decoded_are_counted_by_reason() -> None:
+    published, metrics = play(ScriptedLine([b"?bad\nodd\ngood\n"]), 1)
+    assert published.meters == ["good"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "checksum") == 1
+    assert metrics.get("datalogger_frames_rejected_total", "house", "malformed") == 1
+
+
+def test_a_line_that_fails_is_opened_again() -> None:
+    line = ScriptedLine([b"one\n", SourceError("unplugged")], SourceError("no such port"), [b"two\n"])
+    published, metrics = play(line, 30)
+    assert published.meters == ["one", "two"]
+    assert metrics.get("datalogger_source_reconnects_total", "house") == 2
+    assert line.closed >= 2
+
+
+def test_half_a_telegram_from_before_an_unplugging_is_given_up() -> None:
+    published, metrics = play(ScriptedLine([b"hal", SourceError("unplugged")], [b"f\nwhole\n"]), 30)
+    assert published.meters == ["f", "whole"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "truncated") == 1
+
+
+def test_a_line_that_goes_quiet_gives_up_what_is_half_read() -> None:
+    published, metrics = play(ScriptedLine([b"hal", 5.0, b"two\n"]), 30)
+    assert published.meters == ["two"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "truncated") == 1
+
+
+def test_a_silent_line_is_closed_and_opened_again() -> None:
+    line = ScriptedLine([b"one\n"], [b"two\n"])
+    published, _ = play(line, 200, silence=60)
+    assert published.meters == ["one", "two"]
+    assert line.opened >= 2
+
+
+def test_a_source_that_has_ended_is_not_opened_again() -> None:
+    line = ScriptedLine([b"one\n", SourceEnded("done")], [b"two\n"])
+    published, metrics = play(line, 600)
+    assert published.meters == ["one"]
+    assert (line.opened, metrics.get("datalogger_source_up", "house")) == (1, 0)
+
+
+def test_a_source_that_cannot_be_opened_is_tried_for_as_long_as_it_takes() -> None:
+    line = ScriptedLine(*[SourceError("no such port")] * 50, [b"at last\n"])
+    assert play(line, 600)[0].meters == ["at last"]
