@@ -1,8 +1,36 @@
 """TOML → `Configuration`. The whole file is judged before anything is touched."""
 
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from datalogger.config.schema import Configuration
+from datalogger import registry
+from datalogger.config.checks import nearest
+from datalogger.config.lines import Lines
+from datalogger.config.problems import ConfigProblems, Problems, Where, one_line, shown
+from datalogger.config.schema import Configuration, ServiceOptions, SinkOptions, SourceOptions, SpoolOptions
+from datalogger.config.tables import TableReader
+
+SAMPLE = "etc/datalogger.toml of the datalogger project, with every option in it"
+
+# The spool keeps one bit a sink in a signed 64-bit number.
+MAX_SINKS = 63
+
+# What only one source or one sink can have at a time: (table, kind) → the key that names it.
+EXCLUSIVE = {("source", "serial"): "port", ("sink", "file"): "path"}
+
+TABLES = ("source", "sink", "spool", "service")
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+# A line that assigns something a person must not see, though it could not be parsed.
+_SECRET_ASSIGNMENT = re.compile(r"(key|secret|token|password)(?!_file|_env|_credential)[\w-]*[\"']?\s*=", re.IGNORECASE)
+
+Options = TypeVar("Options", SourceOptions, SinkOptions)
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -15,4 +43,179 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
 
     Without `read_secrets` only the form is judged: no key file, variable or credential is looked at.
     """
-    raise NotImplementedError
+    path = path.absolute()
+    text = _read(path)
+    problems = Problems(path, Lines(text))
+    document = _parse(text, path)
+    reader = TableReader(problems, path.parent, read_secrets=read_secrets)
+
+    for name in document:
+        if name not in TABLES:
+            problems.add((name,), f"unknown table{nearest(name, TABLES) or '; known: ' + ', '.join(TABLES)}")
+    sources = _read_named("source", registry.SOURCES, SourceOptions, document, reader, problems)
+    sinks = _read_named("sink", registry.SINKS, SinkOptions, document, reader, problems)
+    spool = reader.read(_table(document, ("spool",), problems), SpoolOptions, ("spool",))
+    service = reader.read(_table(document, ("service",), problems), ServiceOptions, ("service",))
+    _judge_together(document, path.parent, problems)
+    problems.raise_any()
+    assert spool is not None and service is not None  # or there would be problems
+    configuration = Configuration(file=path, sources=sources, sinks=sinks, spool=spool, service=service)
+    _warn(configuration, problems)
+    return configuration, problems.warnings
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        what = f"no such file; write one after {SAMPLE}, or name another: datalogger check FILE"
+    except IsADirectoryError:
+        what = "a directory; name the file in it: datalogger check FILE"
+    except PermissionError:
+        what = (
+            "this user may not read it; look as the user datalogger runs as: "
+            f"sudo -u datalogger datalogger check {path}"
+        )
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        octet = error.object[error.start : error.start + 1].hex().upper()
+        raise ConfigProblems([f"{path}:{line}: octet {octet} is not UTF-8: save the file as UTF-8"]) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        what = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    raise ConfigProblems([one_line(f"{path}: {what}")])
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigProblems([_syntax_problem(text, path, str(error))]) from None
+    except RecursionError:
+        raise ConfigProblems([f"{path}: lists or tables stand too deep in one another"]) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise ConfigProblems([one_line(f"{path}: {error}")]) from None
+
+
+def _syntax_problem(text: str, path: Path, told: str) -> str:
+    """tomllib's sentence with file, line and column before it and the line itself behind."""
+    found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", told)
+    if found is None:
+        what = told.replace(" (at end of document)", "")
+        return one_line(f"{path}:{len(text.splitlines())}: not TOML: {what}, at the end of the file")
+    number, column = int(found[1]), int(found[2])
+    lines = text.replace("\r\n", "\n").split("\n")
+    before = "\n".join(lines[: number - 1])
+    line = lines[number - 1].strip() if number <= len(lines) else ""
+    if (before.count('"""') + before.count("'''")) % 2:
+        line = ""  # a piece of a longer text: nobody knows what is in it
+    if secret := _SECRET_ASSIGNMENT.search(line):
+        line = f"{line[: secret.end()]} ***"
+    what = told[: found.start()]
+    return one_line(f"{path}:{number}:{column}: not TOML: {what}{f' in: {line}' if line else ''}")
+
+
+def _table(tables: Mapping[str, Any], where: Where, problems: Problems) -> dict[str, Any]:
+    """The table of this name; empty where there is none."""
+    table = tables.get(where[-1], {})
+    if isinstance(table, dict):
+        return table
+    problems.add(where, f"expected a table, written [{'.'.join(where)}]")
+    return {}
+
+
+def _read_named(
+    title: str,
+    kinds: Mapping[str, str],
+    common: type[Options],
+    document: Mapping[str, Any],
+    reader: TableReader,
+    problems: Problems,
+) -> dict[str, Options]:
+    """Every [source.NAME], or every [sink.NAME], that is right."""
+    found: dict[str, Options] = {}
+    tables = _table(document, (title,), problems)
+    if tables and not any(isinstance(table, dict) for table in tables.values()):
+        problems.add((title,), f"has no name: write [{title}.NAME], with a name of your own")
+        return found
+    if not tables and isinstance(document.get(title, {}), dict):
+        problems.add((), f"no {title}: write a table [{title}.NAME], with a kind of {_quoted(kinds)}")
+    for name in tables:
+        where = (title, name)
+        if not _NAME.fullmatch(name):
+            problems.add(where, "a name is of letters A-Z a-z, digits, _ and -")
+        table = _table(tables, where, problems)
+        if not isinstance(tables[name], dict):
+            continue
+        config_type = _config_type(table.get("kind"), kinds, where, problems)
+        if config_type is None:
+            reader.read_common(table, common, where)
+        elif (options := reader.read(table, config_type, where)) is not None:
+            found[name] = options
+    return found
+
+
+def _config_type(kind: object, kinds: Mapping[str, str], where: Where, problems: Problems) -> Any:
+    """The configuration struct of this kind; None where there is none."""
+    if not isinstance(kind, str) or kind not in kinds:
+        near = nearest(kind, kinds) if isinstance(kind, str) else ""
+        told = "kind is missing" if kind is None else f"unknown kind {shown(kind)}{near}"
+        problems.add((*where, "kind"), f"{told}; there is {_quoted(kinds)}")
+        return None
+    try:
+        return registry.load(kinds[kind]).config_type
+    except ImportError as error:
+        problems.add((*where, "kind"), f'"{kind}" is not installed: {error}; mend: pip install {error.name}')
+        return None
+
+
+def _judge_together(document: Mapping[str, Any], directory: Path, problems: Problems) -> None:
+    """What no table can know alone; from the text, so that it is said beside what else is wrong."""
+    sources, sinks = _tables_in(document, "source"), _tables_in(document, "sink")
+    for name, table in sinks.items():
+        fed_from = table.get("sources")
+        for source in fed_from if isinstance(fed_from, list) else ():
+            if isinstance(source, str) and source not in sources:
+                known = nearest(source, sources) or f"; there is {_quoted(sources)}"
+                problems.add(("sink", name, "sources"), f"no source {shown(source)}{known}")
+    if len(sinks) > MAX_SINKS:
+        problems.add(("sink",), f"{len(sinks)} sinks are too many: at most {MAX_SINKS}")
+    for (title, kind), key in EXCLUSIVE.items():
+        owners: dict[str, str] = {}
+        for name, table in (sources if title == "source" else sinks).items():
+            value = table.get(key)
+            if table.get("kind") == kind and isinstance(value, str) and "\0" not in value:
+                owner = owners.setdefault(os.path.realpath(directory / value), name)
+                if owner != name:
+                    problems.add((title, name, key), f"{shown(value)} is taken by {title}.{owner} already")
+
+
+def _tables_in(document: Mapping[str, Any], title: str) -> dict[str, dict[str, Any]]:
+    tables = document.get(title)
+    if not isinstance(tables, dict):
+        return {}
+    return {name: table for name, table in tables.items() if isinstance(table, dict)}
+
+
+def _warn(configuration: Configuration, problems: Problems) -> None:
+    for name, sink in configuration.sinks.items():
+        if sink.sources == ():
+            problems.warn(("sink", name, "sources"), "empty: no source feeds this sink")
+        url = getattr(sink, "url", None)
+        if isinstance(url, str) and getattr(sink, "key", None) is not None and _crosses_the_internet(url):
+            problems.warn(("sink", name, "url"), "the key goes over the internet unencrypted: use https://")
+
+
+def _crosses_the_internet(url: str) -> bool:
+    """Whether this is plain HTTP to a host that is not known to be near."""
+    address = urlsplit(url)
+    host = address.hostname or ""
+    if address.scheme != "http":
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".local", ".lan", ".home", ".internal", ".home.arpa"))
+
+
+def _quoted(names: Mapping[str, object] | list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

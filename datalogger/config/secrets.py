@@ -6,6 +6,7 @@ it and puts the text into NAME, so that whoever uses the struct looks at one fie
 """
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,8 @@ def read_file(path: Path, warn: Callable[[str], None]) -> Secret:
 
 def read_environment(name: str) -> Secret:
     """The text of an environment variable; ValueError with the mend."""
+    if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("is no name of an environment variable")  # and not shown: it may be the key itself
     text = os.environ.get(name)
     if text is None:
         raise ValueError(f"no environment variable {name}: set it where datalogger is started, or use a key file")

@@ -1,0 +1,121 @@
+"""datalogger check: is the configuration right, and what would run?"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+from msgspec.structs import fields
+
+from datalogger.cli import configuration
+from datalogger.config.load import load
+from datalogger.config.problems import ConfigProblems, one_line
+from datalogger.config.schema import Configuration
+from datalogger.config.secrets import Secret
+from datalogger.config.words import ByteSize, Duration
+
+SECRET_SOURCES = ("_file", "_env", "_credential")
+
+
+@click.command()
+@configuration.argument
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+def check(config: Path, as_json: bool) -> None:
+    """Say what CONFIG would run, or everything that is wrong with it.
+
+    Nothing is started, opened or written; key files are read, and no key is shown.
+    Without CONFIG it is $DATALOGGER_CONFIG, else /etc/datalogger/datalogger.toml.
+
+    \b
+    Exit status:  0  the configuration is right (warnings do not count)
+                 78  it is not
+
+    \b
+    As the user of the service, who may read the key files:
+        sudo -u datalogger datalogger check
+    """
+    try:
+        found, warnings = load(config)
+    except ConfigProblems as error:
+        if not as_json:
+            configuration.refuse(error)
+        answer = {"file": str(config.absolute()), "right": False, "problems": error.problems, "warnings": []}
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        sys.exit(configuration.EX_CONFIG)
+    if as_json:
+        click.echo(json.dumps(_as_json(found, warnings), ensure_ascii=False))
+        return
+    for line in describe(found):
+        click.echo(line)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def describe(found: Configuration) -> list[str]:
+    """What would run, one line each, for a person. Options at their default are left out."""
+    width = max(len(name) for name in (*found.sources, *found.sinks))
+    lines = [f"{found.file} is right. It would run:"]
+    for name, source in found.sources.items():
+        lines.append(f"  source   {name:{width}}  {source.kind}: {_said(source)}")
+    for name, sink in found.sinks.items():
+        fed_from = "every source" if sink.sources is None else " and ".join(sink.sources) or "no source"
+        lines.append(
+            f"  sink     {name:{width}}  {sink.kind}: {_said(sink, without=('sources',))}; fed from {fed_from}"
+        )
+    spool, service = found.spool, found.service
+    where = "in memory only" if spool.durability == "memory" else f"{spool.path}, {spool.durability}"
+    lines.append(f"  spool    {where}; keeps at most {spool.max_bytes} and {spool.max_age} for a sink that is away")
+    status = f"http://{service.listen}/healthz, /readyz and /metrics" if service.listen else "no status port"
+    lines.append(f"  service  {status}; logs {service.log_level} and up")
+    return lines
+
+
+def _said(options: Struct, without: tuple[str, ...] = ()) -> str:
+    """`url http://attic.local, key_file /etc/…`: what was set, and no secret."""
+    said = [
+        f"{field.name} {_shown(value)}"
+        for field in fields(options)
+        if field.name not in ("kind", *without)
+        and (value := getattr(options, field.name)) != field.default
+        and not (isinstance(value, Secret) and _read_elsewhere(options, field.name))
+    ]
+    return ", ".join(said) or "as it is"
+
+
+def _read_elsewhere(options: Struct, name: str) -> bool:
+    return any(getattr(options, name + suffix, None) is not None for suffix in SECRET_SOURCES)
+
+
+def _shown(value: Any) -> str:
+    plain = _plain(value)
+    return " ".join(map(str, plain)) if isinstance(plain, list) else str(plain)
+
+
+def _as_json(found: Configuration, warnings: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "file": str(found.file),
+        "right": True,
+        "sources": {name: _plain(options) for name, options in found.sources.items()},
+        "sinks": {name: _plain(options) for name, options in found.sinks.items()},
+        "spool": _plain(found.spool),
+        "service": _plain(found.service),
+        "problems": [],
+        "warnings": list(warnings),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: durations and sizes in the words of the file, secrets as ***."""
+    match value:
+        case Struct():
+            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        case Duration() | ByteSize() | Secret() | Path():
+            return str(value)
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case str():
+            return one_line(value)
+        case _:
+            return value

@@ -1,0 +1,58 @@
+"""Where in a TOML text a key stands: tomllib does not tell, and a person wants the line."""
+
+import re
+import tomllib
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
+_KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_HEADER = re.compile(rf"\s*\[\[?\s*({_KEY})\s*\]")
+_ASSIGNMENT = re.compile(rf"\s*({_KEY})\s*=")
+_MULTILINE = re.compile(r'"""|' + "'''")
+
+
+class Lines:
+    """Line numbers, from 1, of the tables and keys of a text that is known to be TOML."""
+
+    def __init__(self, text: str) -> None:
+        self._numbers: dict[tuple[str, ...], int] = {}
+        table: tuple[str, ...] = ()
+        inside = None  # the delimiter of the multi-line text that goes on over this line
+        for number, line in enumerate(text.splitlines(), start=1):
+            starts_inside = inside is not None
+            for delimiter in _MULTILINE.findall(line):
+                if inside is None:
+                    inside = delimiter
+                elif inside == delimiter:
+                    inside = None
+            if starts_inside:
+                continue
+            if header := _HEADER.match(line):
+                table = _parts(header[1])
+                self._enter(table, number)
+            elif assignment := _ASSIGNMENT.match(line):
+                self._enter(table + _parts(assignment[1]), number)
+
+    def of(self, where: tuple[str, ...]) -> int | None:
+        """The line of this key; else of the nearest table around it; None where it has none."""
+        while where:
+            if where in self._numbers:
+                return self._numbers[where]
+            where = where[:-1]
+        return None
+
+    def _enter(self, where: tuple[str, ...], number: int) -> None:
+        """A dotted key names the tables on its way too."""
+        for end in range(1, len(where) + 1):
+            self._numbers.setdefault(where[:end], number)
+
+
+def _parts(key: str) -> tuple[str, ...]:
+    parts = []
+    try:
+        found = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:  # not a key after all, but a piece of a longer text
+        return ()
+    while isinstance(found, dict):
+        part, found = next(iter(found.items()))
+        parts.append(part)
+    return tuple(parts)
