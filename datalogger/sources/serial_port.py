@@ -1,0 +1,129 @@
+"""A serial port: a P1 cable, an infrared head, an RS-485 adapter."""
+
+import asyncio
+import fcntl
+import os
+import termios
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import serial
+import serial_asyncio
+
+from datalogger.clock import Clock
+from datalogger.config.schema import SourceOptions
+from datalogger.errors import SourceError
+from datalogger.sources.incoming import Incoming
+from datalogger.sources.serial_faults import already_open, holder, why_ended, why_not_open
+
+# Baud rate, data bits, parity.
+PRESETS = {
+    "dsmr5": (115200, 8, "N"),  # DSMR 4 and 5, e-MUCS, Smarty, Nordic, Hungarian
+    "dsmr2": (9600, 7, "E"),  # DSMR 2.2 and 3
+}
+
+# Major numbers of the slave ends of pseudo-terminals on Linux.
+PTY_MAJORS = range(136, 144)
+
+
+class SerialPortConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """kind = "serial". What is not given comes from the preset."""
+
+    port: str
+    """The device; best a link in /dev/serial/by-id, which stays when the number changes."""
+    preset: Literal["dsmr5", "dsmr2"] = "dsmr5"
+    """dsmr5: 115200 8N1 · dsmr2: 9600 7E1"""
+    baud_rate: int | None = None
+    bytesize: Literal[7, 8] | None = None
+    parity: Literal["N", "E", "O", "none", "even", "odd"] | None = None
+    stopbits: Literal[1, 2] = 1
+    xonxoff: bool = False
+    rtscts: bool = False
+
+    def __post_init__(self) -> None:
+        problems = []
+        if "://" in self.port:
+            problems.append('port: a serial port is a path; for a port on the network kind = "tcp", with host and port')
+        elif not self.port.startswith("/"):
+            problems.append(f'port: expected a whole path, such as "/dev/{self.port or "ttyUSB0"}"')
+        if self.baud_rate is not None and not 50 <= self.baud_rate <= 4_000_000:
+            problems.append("baud_rate: expected 50 to 4000000, such as 9600 or 115200")
+        if self.xonxoff and self.rtscts:
+            problems.append("rtscts: beside xonxoff: a line has one flow control or none")
+        if problems:
+            raise ValueError(*problems)
+
+
+def settings(config: SerialPortConfig) -> dict[str, Any]:
+    """The line settings, in pyserial's words."""
+    baud_rate, bytesize, parity = PRESETS[config.preset]
+    return {
+        "baudrate": config.baud_rate or baud_rate,
+        "bytesize": config.bytesize or bytesize,
+        "parity": (config.parity or parity)[0].upper(),
+        "stopbits": config.stopbits,
+        "xonxoff": config.xonxoff,
+        "rtscts": config.rtscts,
+    }
+
+
+class SerialPort:
+    """Opens the path anew each time: behind a by-id link may stand another number by then."""
+
+    config_type: ClassVar[type[SourceOptions]] = SerialPortConfig
+
+    def __init__(self, name: str, config: SerialPortConfig, clock: Clock) -> None:
+        self._port = config.port
+        self._settings = settings(config)
+        self._incoming: Incoming | None = None
+
+    async def open(self) -> None:
+        await self.close()
+        # Before it is touched: to open a port sets its speed, also under another program's feet.
+        if other := holder(self._port, besides=os.getpid()):
+            raise SourceError(already_open(self._port, other))
+        try:
+            opened = self._open()
+        except (OSError, ValueError, termios.error) as error:
+            raise SourceError(why_not_open(self._port, error)) from error
+        incoming = Incoming(lambda error: why_ended(self._port, error))
+        transport, _ = await serial_asyncio.connection_for_serial(asyncio.get_running_loop(), lambda: incoming, opened)
+        # serial_asyncio says so only a turn of the loop later; a `close` may come before.
+        incoming.connection_made(transport)
+        self._incoming = incoming
+
+    def _open(self) -> serial.Serial:
+        settings = self._settings
+        if _is_pty(self._port):
+            # A pseudo-terminal carries whole octets: it knows no parity, and refuses to be asked for one.
+            settings = {**settings, "bytesize": 8, "parity": "N"}
+        opened = serial.Serial(self._port, **settings, timeout=0, write_timeout=0, exclusive=True)
+        try:
+            _keep_others_out(opened.fileno())
+        except OSError:
+            opened.close()
+            raise
+        return opened
+
+    async def read(self) -> bytes:
+        if self._incoming is None:
+            raise SourceError(f"{self._port} is not open")
+        return await self._incoming.read()
+
+    async def close(self) -> None:
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None:
+            await incoming.close()
+
+
+def _is_pty(port: str) -> bool:
+    return Path(port).exists() and os.major(Path(port).stat().st_rdev) in PTY_MAJORS
+
+
+def _keep_others_out(port: int) -> None:
+    """Beyond pyserial's lock, which only the polite ask for: nobody else (but root) can open the port now.
+
+    Not on a pseudo-terminal: there the mark would outlive a killed process and keep its successor out.
+    """
+    if os.major(os.fstat(port).st_rdev) not in PTY_MAJORS:
+        fcntl.ioctl(port, termios.TIOCEXCL)

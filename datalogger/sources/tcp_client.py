@@ -1,0 +1,102 @@
+"""A line behind a TCP port: ser2net, a P1 network dongle."""
+
+import asyncio
+import errno
+import socket
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from datalogger.clock import Clock
+from datalogger.config.checks import POSITIVE
+from datalogger.config.schema import SourceOptions
+from datalogger.config.words import Duration
+from datalogger.errors import SourceError
+from datalogger.sources.incoming import Incoming
+
+# A dongle that lost its power says nothing, and neither do we: only the kernel's probes tell. 30 + 3 × 10 s.
+KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+
+
+class TcpClientConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """kind = "tcp"."""
+
+    host: Annotated[str, Meta(min_length=1)]
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    connect_timeout: Annotated[Duration, POSITIVE] = Duration(10)
+    """For each address the host has."""
+
+
+class TcpClient:
+    """Hands on what the other end sends; sends nothing itself."""
+
+    config_type: ClassVar[type[SourceOptions]] = TcpClientConfig
+
+    def __init__(self, name: str, config: TcpClientConfig, clock: Clock) -> None:
+        self._host = config.host
+        self._port = config.port
+        self._timeout = config.connect_timeout
+        self._server = f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
+        self._incoming: Incoming | None = None
+
+    async def open(self) -> None:
+        await self.close()
+        failure = SourceError(f"{self._server}: the host has no address")
+        for address in await self._addresses():
+            try:
+                self._incoming = await self._connect(address)
+            except OSError as error:  # TimeoutError is one too
+                failure = SourceError(self._why_not(error))
+            else:
+                return
+        raise failure
+
+    async def _addresses(self) -> list[str]:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeout):
+                found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except TimeoutError:
+            message = f"{self._server}: no name server answered within {self._timeout}; try the host's IP address"
+            raise SourceError(message) from None
+        except (OSError, UnicodeError) as error:
+            what = error.strerror if isinstance(error, OSError) else error
+            raise SourceError(f"{self._server}: no such host ({what}); is the name right?") from None
+        return [str(address[0]) for *_, address in found]
+
+    async def _connect(self, address: str) -> Incoming:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._timeout):
+            transport, incoming = await loop.create_connection(lambda: Incoming(self._why_ended), address, self._port)
+        connected: socket.socket = transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEP_ALIVE.items():
+            connected.setsockopt(socket.IPPROTO_TCP, option, value)
+        return incoming
+
+    def _why_not(self, error: OSError) -> str:
+        match error.errno:
+            case errno.ECONNREFUSED:
+                return f"nothing listens on {self._server}: is the service there running, and the port right?"
+            case errno.EHOSTUNREACH | errno.ENETUNREACH:
+                return f"{self._server} cannot be reached ({error.strerror}): is it switched on and in this network?"
+        if isinstance(error, TimeoutError):
+            return f"{self._server} did not answer within {self._timeout}: is it switched on, and the address right?"
+        return f"{self._server}: {error.strerror or error}"
+
+    def _why_ended(self, error: Exception | None) -> str:
+        if error is None:
+            return f"{self._server} closed the connection (many dongles serve one reader at a time)"
+        if isinstance(error, TimeoutError):
+            return f"{self._server} is gone: it answers no keep-alive"
+        return f"{self._server} broke the connection: {getattr(error, 'strerror', None) or error}"
+
+    async def read(self) -> bytes:
+        if self._incoming is None:
+            raise SourceError(f"{self._server} is not open")
+        return await self._incoming.read()
+
+    async def close(self) -> None:
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None:
+            await incoming.close()
