@@ -18,6 +18,7 @@ class Reason(StrEnum):
     """Why octets did not become a frame, or a frame no report. Bounded: it is a metric label."""
 
     NOISE = "noise"  # octets between frames
+    PADDING = "padding"  # blank lines and trailers that meters send between frames: nothing is wrong
     CHECKSUM = "checksum"  # a check sum was sent and is wrong
     TRUNCATED = "truncated"  # a frame began and did not end
     TOO_LONG = "too_long"  # a frame began and its end did not come within the bound
