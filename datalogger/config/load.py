@@ -30,6 +30,15 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 # A line that assigns something a person must not see, though it could not be parsed.
 _SECRET_ASSIGNMENT = re.compile(r"(key|secret|token|password)(?!_file|_env|_credential)[\w-]*[\"']?\s*=", re.IGNORECASE)
 
+# A value that is no number, true or false, and stands there without quotes.
+_BARE_TEXT = re.compile(r"=\s*(?!true\b|false\b|inf\b|nan\b)(\d+ *)?[A-Za-z/$]")
+
+# tomllib's words → plainer ones.
+_PLAINER = {
+    "Cannot overwrite a value": "this key is there already",
+    "Expected newline or end of document after a statement": "this goes on where it should end",
+}
+
 Options = TypeVar("Options", SourceOptions, SinkOptions)
 
 
@@ -51,11 +60,11 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
 
     for name in document:
         if name not in TABLES:
-            problems.add((name,), f"unknown table{nearest(name, TABLES) or '; known: ' + ', '.join(TABLES)}")
+            problems.add((name,), f"unknown table{nearest(name, TABLES) or '; there is ' + ', '.join(TABLES)}")
     sources = _read_named("source", registry.SOURCES, SourceOptions, document, reader, problems)
     sinks = _read_named("sink", registry.SINKS, SinkOptions, document, reader, problems)
-    spool = reader.read(_table(document, ("spool",), problems), SpoolOptions, ("spool",))
-    service = reader.read(_table(document, ("service",), problems), ServiceOptions, ("service",))
+    spool = reader.read(_table(document, ("spool",), "[spool]", problems), SpoolOptions, ("spool",))
+    service = reader.read(_table(document, ("service",), "[service]", problems), ServiceOptions, ("service",))
     _judge_together(document, path.parent, problems)
     problems.raise_any()
     assert spool is not None and service is not None  # or there would be problems
@@ -92,8 +101,8 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
         raise ConfigProblems([_syntax_problem(text, path, str(error))]) from None
     except RecursionError:
         raise ConfigProblems([f"{path}: lists or tables stand too deep in one another"]) from None
-    except ValueError as error:  # a number of thousands of digits
-        raise ConfigProblems([one_line(f"{path}: {error}")]) from None
+    except ValueError:  # Python's own bound
+        raise ConfigProblems([f"{path}: not TOML: a number has thousands of digits"]) from None
 
 
 def _syntax_problem(text: str, path: Path, told: str) -> str:
@@ -110,16 +119,18 @@ def _syntax_problem(text: str, path: Path, told: str) -> str:
         line = ""  # a piece of a longer text: nobody knows what is in it
     if secret := _SECRET_ASSIGNMENT.search(line):
         line = f"{line[: secret.end()]} ***"
-    what = told[: found.start()]
+    what = _PLAINER.get(told[: found.start()], told[: found.start()])
+    if _BARE_TEXT.search(line):
+        what += " (a text stands in quotes)"
     return one_line(f"{path}:{number}:{column}: not TOML: {what}{f' in: {line}' if line else ''}")
 
 
-def _table(tables: Mapping[str, Any], where: Where, problems: Problems) -> dict[str, Any]:
+def _table(tables: Mapping[str, Any], where: Where, form: str, problems: Problems) -> dict[str, Any]:
     """The table of this name; empty where there is none."""
     table = tables.get(where[-1], {})
     if isinstance(table, dict):
         return table
-    problems.add(where, f"expected a table, written [{'.'.join(where)}]")
+    problems.add(where, f"expected a table, written {form}")
     return {}
 
 
@@ -133,7 +144,7 @@ def _read_named(
 ) -> dict[str, Options]:
     """Every [source.NAME], or every [sink.NAME], that is right."""
     found: dict[str, Options] = {}
-    tables = _table(document, (title,), problems)
+    tables = _table(document, (title,), f"[{title}.NAME]", problems)
     if tables and not any(isinstance(table, dict) for table in tables.values()):
         problems.add((title,), f"has no name: write [{title}.NAME], with a name of your own")
         return found
@@ -143,7 +154,7 @@ def _read_named(
         where = (title, name)
         if not _NAME.fullmatch(name):
             problems.add(where, "a name is of letters A-Z a-z, digits, _ and -")
-        table = _table(tables, where, problems)
+        table = _table(tables, where, f"[{title}.NAME]", problems)
         if not isinstance(tables[name], dict):
             continue
         config_type = _config_type(table.get("kind"), kinds, where, problems)
@@ -158,13 +169,14 @@ def _config_type(kind: object, kinds: Mapping[str, str], where: Where, problems:
     """The configuration struct of this kind; None where there is none."""
     if not isinstance(kind, str) or kind not in kinds:
         near = nearest(kind, kinds) if isinstance(kind, str) else ""
-        told = "kind is missing" if kind is None else f"unknown kind {shown(kind)}{near}"
-        problems.add((*where, "kind"), f"{told}; there is {_quoted(kinds)}")
+        told = "is missing" if kind is None else f"unknown kind {shown(kind)}{near}"
+        problems.add((*where, "kind"), f"{told}{' There' if near else '; there'} is {_quoted(kinds)}")
         return None
     try:
         return registry.load(kinds[kind]).config_type
     except ImportError as error:
-        problems.add((*where, "kind"), f'"{kind}" is not installed: {error}; mend: pip install {error.name}')
+        mend = f": pip install {error.name}" if error.name else ""
+        problems.add((*where, "kind"), f'"{kind}" cannot be used here: {error}{mend}')
         return None
 
 
@@ -207,8 +219,11 @@ def _warn(configuration: Configuration, problems: Problems) -> None:
 
 def _crosses_the_internet(url: str) -> bool:
     """Whether this is plain HTTP to a host that is not known to be near."""
-    address = urlsplit(url)
-    host = address.hostname or ""
+    try:
+        address = urlsplit(url)
+        host = address.hostname or ""
+    except ValueError:  # no URL at all: that is for the sink to say
+        return False
     if address.scheme != "http":
         return False
     try:

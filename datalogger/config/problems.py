@@ -12,7 +12,7 @@ Where = tuple[str, ...]
 """Table and key, from the outside in: ("sink", "attic", "timeout")."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_USER_INFORMATION = re.compile(r"://[^/\s\"']*@")
+_USER_INFORMATION = re.compile(r"(?<=://)[^/\s\"']*@|[^/\s\"':]+:[^/\s\"'@]+@")
 _LONGEST_VALUE = 80  # characters of an offending value that are shown
 
 
@@ -57,7 +57,7 @@ class Problems:
 
 def one_line(text: str) -> str:
     """Without line ends, and without the user and password of an URL."""
-    return _USER_INFORMATION.sub("://***@", " ".join(text.splitlines()))
+    return _USER_INFORMATION.sub("***@", " ".join(text.splitlines()))
 
 
 def shown(value: object) -> str:

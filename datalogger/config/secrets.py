@@ -94,7 +94,9 @@ def read_file(path: Path, warn: Callable[[str], None]) -> Secret:
 def read_environment(name: str) -> Secret:
     """The text of an environment variable; ValueError with the mend."""
     if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError("is no name of an environment variable")  # and not shown: it may be the key itself
+        raise ValueError(
+            "expected the name of an environment variable, such as ATTIC_KEY"
+        )  # and not shown: it may be the key itself
     text = os.environ.get(name)
     if text is None:
         raise ValueError(f"no environment variable {name}: set it where datalogger is started, or use a key file")

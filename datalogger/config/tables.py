@@ -1,9 +1,10 @@
 """One table of the file → one configuration struct, or every reason why not."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec.structs import FieldInfo, fields
@@ -45,7 +46,7 @@ class TableReader:
                 self._problems.add((*where, name), f"unknown key{nearest(name, known) or _list_of(known)}")
         values, sound = self._values(table, known, where)
         for name in [name for name, field in known.items() if _is_secret(field)]:
-            sound &= self._resolve(name, values, where)
+            self._resolve(name, values, where)
         if not sound:
             return None
         try:
@@ -79,8 +80,8 @@ class TableReader:
                     value = values[name] = self._convert(table[name], field.type)
                 else:
                     value = field.default
-                if value is not None:
-                    _check(value, field.type)
+                for check in _checks(field.type) if value is not None else ():
+                    check.allow(value)
             except (ValueError, OverflowError, msgspec.ValidationError) as error:
                 told = "" if _is_secret(field) else f"{shown(table.get(name, field.default))}: "
                 self._problems.add((*where, name), f"{told}{_reason(error, table.get(name), field.type)}")
@@ -100,25 +101,27 @@ class TableReader:
         if issubclass(kind, Path):
             if not value or "\0" in value:
                 raise ValueError("expected a path")
+            if value.startswith("~"):
+                raise ValueError("a path is written out, without ~: a service has no home")
             return self._directory / value
         raise NotImplementedError(f"no configuration value is a {kind}")
 
-    def _resolve(self, name: str, values: dict[str, Any], where: Where) -> bool:
-        """Read the secret `name` from where the table says; False where that fails."""
+    def _resolve(self, name: str, values: dict[str, Any], where: Where) -> None:
+        """Read the secret `name` from where the table says. A stand-in is put where that fails, so that
+        what else is wrong with the table is said too."""
         written = [key for key in (name, f"{name}_file", f"{name}_env", f"{name}_credential") if key in values]
         if len(written) > 1:
             self._problems.add((*where, written[1]), f"beside {written[0]}: give only one of the two")
-            return False
         if not written:
-            return True
+            return
         key = written[0]
         if key == name:
             mend = f"{name}_file names a file that only datalogger can read"
             self._problems.warn((*where, key), f"whoever reads this file sees it; {mend}")
-            return True
+            return
+        values[name] = Secret("not read")
         if not self._read_secrets:
-            values[name] = Secret("not read")
-            return True
+            return
         try:
             if key.endswith("_file"):
                 values[name] = read_file(values[key], lambda text: self._problems.warn((*where, key), text))
@@ -128,46 +131,50 @@ class TableReader:
                 values[name] = read_credential(values[key])
         except ValueError as error:
             self._problems.add((*where, key), str(error))
-            values[name] = Secret("not read")  # so that what else is wrong with the table is said too
-            return False
-        return True
 
 
 def _is_secret(field: FieldInfo) -> bool:
     return Secret in _alternatives(field.type)
 
 
-def _alternatives(kind: Any) -> tuple[Any, ...]:
+def _alternatives(kind: Any) -> Iterator[Any]:
     """The types of a union, without what `Annotated` says of them."""
     if get_origin(kind) is Annotated:
-        return _alternatives(get_args(kind)[0])
-    return get_args(kind) if get_origin(kind) is not Literal and type(None) in get_args(kind) else (kind,)
+        yield from _alternatives(kind.__origin__)
+    elif get_origin(kind) in (Union, UnionType):
+        for alternative in get_args(kind):
+            yield from _alternatives(alternative)
+    else:
+        yield kind
 
 
-def _check(value: Any, kind: Any) -> None:
+def _checks(kind: Any) -> Iterator[Check]:
     if get_origin(kind) is Annotated:
-        for note in kind.__metadata__:
-            if isinstance(note, Check):
-                note.allow(value)
+        yield from (note for note in kind.__metadata__ if isinstance(note, Check))
+        yield from _checks(kind.__origin__)
+    elif get_origin(kind) in (Union, UnionType):
+        for alternative in get_args(kind):
+            yield from _checks(alternative)
 
 
 def _reason(error: Exception, value: object, kind: Any) -> str:
     """What msgspec or a check said, in a person's words."""
     for alternative in _alternatives(kind):
         if get_origin(alternative) is Literal:
-            words = [str(word) for word in get_args(alternative)]
-            return f"expected {_one_of(words)}{nearest(value, words) if isinstance(value, str) else ''}"
-    text = re.sub(r" - at `\$.*`$", "", one_line(str(error)))
+            words = get_args(alternative)
+            near = nearest(value, words) if isinstance(value, str) else ""
+            return f"expected {_one_of([shown(word) for word in words])}{near}"
+    text, _, place = one_line(str(error)).partition(" - at `$")
     plain = re.sub(r"`([a-z]+)(?: \| null)?`", lambda found: _PLAIN.get(found[1], found[1]), text)
     reason = plain[0].lower() + plain[1:].partition(", got ")[0] if plain.startswith("Expected") else plain
     if isinstance(value, str) and reason == "expected a list":
         return f"{reason}: write [{shown(value)}]"
-    return reason
+    item = re.match(r"\[(\d+)\]", place)
+    return f"item {int(item[1]) + 1}: {reason}" if item else reason
 
 
 def _one_of(words: list[str]) -> str:
-    quoted = [f'"{word}"' for word in words]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _list_of(known: Mapping[str, object]) -> str:
