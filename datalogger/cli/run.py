@@ -37,10 +37,10 @@ def _run(path: Path, *, show: bool) -> None:
     for warning in warnings:
         click.echo(warning, err=True)
     # Imported late: `run --help` and a refused configuration need none of it.
-    from datalogger.app import Daemon, serve
+    from datalogger.app import serve
 
     watchers: list[Callable[[Report], None]] = [_show] if show else []
-    asyncio.run(serve(Daemon(configuration, watchers=watchers)))
+    asyncio.run(serve(configuration, watchers=watchers))
 
 
 def _show(report: Report) -> None:

@@ -1,7 +1,7 @@
 """The one loop that delivers, retries, backs off and quarantines: one task per sink."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import structlog
@@ -12,6 +12,7 @@ from datalogger.errors import ReportsRejected, SinkError, SinkMisconfigured, Sin
 from datalogger.metrics import Metrics
 from datalogger.model import Delivery
 from datalogger.pipeline.backoff import Backoff
+from datalogger.pipeline.waiting import first
 from datalogger.sinks.base import Sink
 from datalogger.spool.spool import Spool
 
@@ -92,7 +93,7 @@ class Forwarder:
                 elif self._stopping.is_set():
                     return
                 else:
-                    await self._until_stopping(self._spool.arrival(self.name, LOOK))
+                    await first(self._spool.arrival(self.name, LOOK), self._stopping.wait())
         finally:
             await self._sink.close()
 
@@ -109,7 +110,7 @@ class Forwarder:
         self._allowed_at = now
         if self._allowance < 1:
             # Nothing live, and the backlog has had its share: wait for either.
-            await self._spool.arrival(self.name, (1 - self._allowance) / self._options.backlog_rate, live=True)
+            await self._spool.arrival(self.name, (1 - self._allowance) / self._options.backlog_rate)
             return ()
         backlog = await self._spool.take(self.name, min(limit, int(self._allowance)))
         self._allowance -= len(backlog)
@@ -246,7 +247,7 @@ class Forwarder:
         end = self._clock.monotonic() + delay
         while (remaining := end - self._clock.monotonic()) > 0 and not self._stopping.is_set():
             self._beat()
-            await self._until_stopping(asyncio.sleep(min(remaining, LOOK)))
+            await first(asyncio.sleep(min(remaining, LOOK)), self._stopping.wait())
             if until_reached and remaining > LOOK and await self._sink.reachable():
                 break
         if self._options.replay != "all":
@@ -255,15 +256,6 @@ class Forwarder:
     async def _forgo_backlog(self) -> None:
         """A receiver that wants no history gets the newest report only, or what comes from now on."""
         await self._spool.skip_backlog(self.name, keep=1 if self._options.replay == "latest" else 0)
-
-    async def _until_stopping(self, waiting: Coroutine[None, None, None]) -> None:
-        """Wait for `waiting` or for the order to stop, whichever comes first."""
-        tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(self._stopping.wait())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
 
     async def _close_sink(self) -> None:
         """After a failure the next attempt starts from nothing: no half-dead connection outlives its error."""
