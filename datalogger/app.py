@@ -11,6 +11,7 @@ import structlog
 
 from datalogger import __version__, registry
 from datalogger.clock import Clock, SystemClock
+from datalogger.config.checks import listen_address
 from datalogger.config.load import load
 from datalogger.config.schema import Configuration, SinkOptions, SourceOptions
 from datalogger.errors import ConfigError
@@ -224,9 +225,9 @@ async def serve(configuration: Configuration, *, watchers: Sequence[Callable[[Re
     service = Supervisor()
 
     def open_status_port(listen: str) -> None:
-        if listen:
+        if address := listen_address(listen):
             status = StatusServer(
-                listen, metrics=metrics, stuck=heartbeats.stuck, missing=daemon.missing, refresh=daemon.refresh
+                *address, metrics=metrics, stuck=heartbeats.stuck, missing=daemon.missing, refresh=daemon.refresh
             )
             service.start("status", status.run)
 
