@@ -1,0 +1,61 @@
+"""What a line's OBIS code says about the one group behind it, where the group itself does not say.
+
+`(00003)` can be a count, a status word or half an identifier. The value groups of the code decide
+(IEC 62056-61): quantities are C 1-92; C 0 (general purpose), 42 (device name), 94 (national),
+96 (device information) and 97 (errors) designate things, except the counters among them.
+"""
+
+from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
+
+from datalogger.obis import Obis, parse, to_groups
+
+
+class Bare(Enum):
+    """How a group without unit is to be read."""
+
+    NUMBER = "a number where it is one: registers and counters"
+    TEXT = "as sent: status words, versions, device types"
+    NAME = "an identifier or message, often in hex of ASCII"
+    CLOCK = "the meter's clock"
+    PROFILE = "how many rows follow"
+
+
+class Object(NamedTuple):
+    obis: Obis
+    bare: Bare
+
+
+_VERSION = (96, 1, 4)  # e-MUCS: `50217` is a version, though it stands among the identifiers
+_COUNTERS = {7, 8, 15}  # of C 96: power failures, operating time, events
+_MBUS_READINGS = {2, 3}  # of C 24: the reading and its profile; the others are type and valve
+
+
+@lru_cache(maxsize=1024)  # a pure function; a meter has some 50 codes, and noise cannot fill more
+def find(spelling: str) -> Object | None:
+    """The object that `spelling` names, or None where it is no OBIS code."""
+    obis = parse(spelling)
+    return None if obis is None else Object(obis, _bare(to_groups(obis)))
+
+
+def _bare(groups: tuple[int, ...]) -> Bare:
+    a, _, c, d, e, _ = groups
+    match c:
+        case 1 if (a, d, e) == (0, 0, 0):
+            return Bare.CLOCK
+        case 96 if d in _COUNTERS:
+            return Bare.NUMBER
+        case 96 if d in (1, 13) and (c, d, e) != _VERSION:
+            return Bare.NAME
+        case 42 if a == 0:
+            return Bare.NAME
+        case 0 if d == 0:
+            return Bare.NAME
+        case 98 | 99:
+            return Bare.PROFILE
+        case 0 | 94 | 96 | 97:
+            return Bare.TEXT
+        case 24 if a == 0 and d not in _MBUS_READINGS:
+            return Bare.TEXT
+    return Bare.NUMBER

@@ -1,0 +1,229 @@
+"""Reads one P1 telegram into a `Report`. No variant to choose: each line is read by its own form.
+
+value            1-0:1.8.1(001073.079*kWh)                    star or unit may be missing
+time and value   0-1:24.2.1(200512134558S)(00112.384*m3)      in either order
+M-Bus profile    0-1:24.3.0(121030140000)(00)(60)(1)(0-1:24.2.1)(m3)(00024.123)
+rows             1-0:99.97.0(1)(0-0:96.7.19)(170609063239S)(0000000267*s)
+                 0-0:98.1.0(1)(1-0:1.6.0)(1-0:1.6.0)(200501000000S)(200423192538S)(03.695*kW)
+                 0-0:98.1.0(230801000000S)(000663.924*kWh)(000012.100*kWh)
+two values       1-1:31.4.0(100*A)(-63*A)
+anything else    0-0:96.14.0(0002)                            text, number or clock: see `objects`
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from typing import NamedTuple
+
+from msgspec import UNSET, UnsetType
+
+from datalogger import units
+from datalogger.errors import DecodeError
+from datalogger.model import Entry, Record, Report
+from datalogger.obis import Obis
+from datalogger.protocol.framing import Reason
+from datalogger.protocol.p1 import objects, timestamp
+from datalogger.protocol.p1.objects import Bare
+
+MAX_DIGITS = 18  # what fits a signed 64-bit integer, whoever stores it; meters send 15 at most
+
+# Whose identifier the report carries: the first of these that is there and not empty.
+MAIN_METER = (
+    "0-0:96.1.1*255",  # Netherlands, Belgium
+    "0-0:96.1.0*255",  # Hungary, Ireland, Slovenia
+    "0-0:42.0.0*255",  # Luxembourg: the COSEM logical device name
+    "0-0:96.1.255*255",  # Germany, D0 push
+    "1-0:96.1.0*255",  # Germany
+    "1-0:0.0.0*255",  # Germany: the identification number on the meter's face
+    "0-0:0.0.0*255",
+)
+
+_CLOSED_UNITS = {f"{spelling})": scale for spelling, scale in units.SPELLINGS.items()}
+_NUMBER = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]*))?(?:\*?([^0-9.*+-].*))?")
+_REFERENCE = re.compile(r"(?:[0-9]+-)?[0-9]+:[0-9]+[.:][0-9]+\.[0-9]+(?:[*.][0-9]+)?")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_SURELY_ASCII = 16  # hex digits; fewer, and decimal digits only, may be a plain serial number
+
+
+class _Odd(Exception):
+    """This line has no known form."""
+
+
+class _Value(NamedTuple):
+    value: int
+    scaler: int
+    unit: str | None
+
+
+def decode_telegram(payload: bytes, *, check: bool, zone: tzinfo) -> Report:
+    """The report of one telegram, from its `/` to its end.
+
+    check: whether a check sum was there and held (`Frame.check`)
+    zone:  resolves times that carry no summer or winter flag
+    A line of no known form is kept as text (without OBIS code: under the empty one) and counted.
+    DecodeError (malformed): no header, or not one object.
+    """
+    text = payload.decode("latin-1").replace("\r", "")
+    header, _, body = text.partition("\n")
+    if not header.startswith("/"):
+        raise DecodeError(
+            Reason.MALFORMED, f"a telegram begins with /, not with {payload[:8].hex().upper() or 'nothing'}"
+        )
+    # A line that begins with a bracket goes on with the line before (the readings of DSMR 2.2).
+    body = f"\n{body}".replace("\n(", "(")
+    body = body[: end if (end := body.rfind("\n!")) >= 0 else None]
+    records: list[Record] = []
+    odd = 0
+    for line in body.split("\n"):
+        spelling, _, rest = line.partition("(")
+        found = objects.find(spelling)
+        if found is None:
+            if line:
+                records.append(Record(Obis(""), text=line))
+                odd += 1
+            continue
+        number, _, unit = rest.partition("*")
+        scale = _CLOSED_UNITS.get(unit)
+        if scale is not None:  # nearly every line: `number*unit)`
+            whole, _, fraction = number.partition(".")
+            digits = whole + fraction
+            if digits.isdecimal() and len(digits) <= MAX_DIGITS:
+                records.append(Record(found.obis, int(digits), scale.power - len(fraction), scale.symbol))
+                continue
+        try:
+            records.append(_record(found, rest, zone))
+        except _Odd:
+            records.append(Record(found.obis, text=rest.removesuffix(")")))
+            odd += 1
+    if odd == len(records):
+        raise DecodeError(Reason.MALFORMED, f"no object line in {len(payload)} octets")
+    return Report(
+        protocol="p1",
+        meter=_meter(records),
+        identification=header[1:],
+        meter_time=_meter_time(records),
+        check="ok" if check else "absent",
+        records=tuple(records),
+        odd_lines=odd,
+        frame=payload,
+    )
+
+
+def _record(found: objects.Object, rest: str, zone: tzinfo) -> Record:
+    """`rest` is what stands behind the first bracket of the line."""
+    if not rest.endswith(")"):
+        raise _Odd
+    obis, bare = found
+    groups = rest[:-1].split(")(")
+    if bare is Bare.PROFILE or len(groups) > 2:
+        return _profile(obis, groups, zone)
+    if len(groups) == 2:
+        return _pair(obis, groups[0], groups[1], zone)
+    group = groups[0]
+    if bare is Bare.NUMBER or "*" in group:
+        value = _value(group)
+        if value is not None:
+            return Record(obis, *value)
+        if "*" in group:
+            raise _Odd
+    time = timestamp.read_naive(group, zone) if bare is Bare.CLOCK else UNSET
+    if time is not UNSET:
+        return Record(obis, time=time)
+    return Record(obis, text=_plain(group) if bare is Bare.NAME else group)
+
+
+def _pair(obis: Obis, first: str, second: str, zone: tzinfo) -> Record:
+    """A value and its capture time, in either order, or two values."""
+    for stamp, group in ((first, second), (second, first)):
+        time = timestamp.read_naive(stamp, zone)
+        if time is not UNSET:
+            value = _value(group)
+            return Record(obis, text=group, time=time) if value is None else Record(obis, *value, time=time)
+    return Record(obis, entries=tuple(Entry(UNSET, *_sure_value(group)) for group in (first, second)))
+
+
+def _profile(obis: Obis, groups: Sequence[str], zone: tzinfo) -> Record:
+    """Rows of a profile generic, or the M-Bus profile with its one reading."""
+    if len(groups) == 7 and (captured := timestamp.read_naive(groups[0], zone)) is not UNSET:
+        return _mbus_reading(obis, groups[4], groups[5], groups[6], captured)
+    if groups == [""] or groups == ["0"]:
+        return Record(obis, entries=())
+    if len(groups) == 1:
+        return Record(obis, *_sure_value(groups[0]))
+    if groups[0].isdecimal() and _REFERENCE.fullmatch(groups[1]):
+        groups = groups[1:]
+        while groups and _REFERENCE.fullmatch(groups[0]):
+            groups = groups[1:]
+    return Record(obis, entries=_rows(groups, zone))
+
+
+def _rows(groups: Sequence[str], zone: tzinfo) -> tuple[Entry, ...]:
+    """Each value ends a row. One time before it is the row's, of two the second is the moment of the
+    peak; a value without a time of its own shares the time of the row before (a month-end snapshot).
+    """
+    rows: list[Entry] = []
+    times: list[datetime | UnsetType | None] = []
+    closed = False
+    for group in groups:
+        time = timestamp.read(group, zone)
+        if time is UNSET:
+            occurred = times[1] if len(times) == 2 and not closed else UNSET
+            rows.append(Entry(times[0] if times else UNSET, *_sure_value(group), occurred=occurred))
+            closed = True
+            continue
+        times = [time] if closed else [*times, time]
+        closed = False
+        if len(times) > 2:
+            raise _Odd
+    if times and not closed:
+        raise _Odd
+    return tuple(rows)
+
+
+def _mbus_reading(obis: Obis, name: str, unit: str, reading: str, captured: datetime | None) -> Record:
+    """DSMR 2.2 and 3.0: the reading belongs to the object `name`, if that is on the line's own channel
+    (some meters print channel 1 for every channel).
+    """
+    named = objects.find(name)
+    if named is not None and named.obis.partition(":")[0] == obis.partition(":")[0]:
+        obis = named.obis
+    return Record(obis, *_sure_value(f"{reading}*{unit}" if unit else reading), time=captured)
+
+
+def _value(group: str) -> _Value | None:
+    """A number with or without unit, with or without the star between; None where it is none."""
+    found = _NUMBER.fullmatch(group)
+    if found is None:
+        return None
+    whole, fraction, unit = found.groups("")
+    scale = units.parse(unit) if unit else units.Scale("", 0)
+    if scale is None or len(whole) + len(fraction) > MAX_DIGITS:
+        return None
+    return _Value(int(whole + fraction), scale.power - len(fraction), scale.symbol or None)
+
+
+def _sure_value(group: str) -> _Value:
+    value = _value(group)
+    if value is None:
+        raise _Odd
+    return value
+
+
+def _plain(group: str) -> str:
+    """The text behind hex of printable ASCII; anything else as sent."""
+    if not _HEX.fullmatch(group) or (group.isdecimal() and len(group) < _SURELY_ASCII):
+        return group
+    octets = bytes.fromhex(group)
+    return octets.decode("ascii") if octets.isascii() and octets.decode("ascii").isprintable() else group
+
+
+def _meter(records: Sequence[Record]) -> str:
+    named = {record.obis: record.text for record in reversed(records) if record.text}
+    return next((name for obis in MAIN_METER if (name := named.get(Obis(obis)))), "")
+
+
+def _meter_time(records: Sequence[Record]) -> datetime | None:
+    for record in records:
+        if record.obis == "0-0:1.0.0*255" and isinstance(record.time, datetime):
+            return record.time
+    return None
