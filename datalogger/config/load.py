@@ -110,7 +110,7 @@ def _syntax_problem(text: str, path: Path, told: str) -> str:
     found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", told)
     if found is None:
         what = told.replace(" (at end of document)", "")
-        return one_line(f"{path}:{len(text.splitlines())}: not TOML: {what}, at the end of the file")
+        return f"{path}:{len(text.splitlines())}: not TOML: {_PLAINER.get(what, what)}, at the end of the file"
     number, column = int(found[1]), int(found[2])
     lines = text.replace("\r\n", "\n").split("\n")
     before = "\n".join(lines[: number - 1])

@@ -4,7 +4,7 @@ What only one kind of source or sink knows stands in that source's or sink's own
 struct derived from `SourceOptions` or `SinkOptions` (`KeyOptions` for a sink that shows a key).
 A value is checked beside its field (`Annotated`, see checks.py); what concerns several fields in
 `__post_init__`, by ValueError("FIELD: what is wrong and the mend", …), one argument a problem.
-The loader puts file, line and table before it.
+The loader puts file, line, table and the value before it.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,9 @@ class SpoolOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         if self.window > self.max_age:
-            raise ValueError(f"window: {self.window} is longer than max_age, {self.max_age}: nothing would be kept")
+            raise ValueError(
+                f"window: longer than max_age ({self.max_age}), so that nothing would be kept: make it shorter"
+            )
 
 
 class ServiceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

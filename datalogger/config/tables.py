@@ -55,7 +55,8 @@ class TableReader:
             for problem in error.args:
                 name, colon, what = str(problem).partition(": ")
                 if colon and name in known:
-                    self._problems.add((*where, name), what)
+                    told = f"{shown(table[name])}: " if name in table and not _is_secret(known[name]) else ""
+                    self._problems.add((*where, name), f"{told}{what}")
                 else:
                     self._problems.add(where, str(problem))
             return None

@@ -38,7 +38,7 @@ class ServerOptions(KeyOptions, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         problems = []
         if not self.url.startswith(("http://", "https://")):
-            problems.append(f"url: {self.url!r} has no http:// or https://")
+            problems.append("url: has no http:// or https://")
         if self.key is None:
             problems.append("no key: give key_file, key_env or key_credential")
         if problems:
