@@ -361,7 +361,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         '[sink.attic]\nkind = "sever"\ntimeout = 20\n'
         '[sink.archive]\nkind = "file"\npath = 7\nsources = ["hoose"]\n'
         '[spool]\nwindow = "0s"\nmax_bites = "5MB"\n'
-        '[service]\nlog_level = "wrn"\n',
+        '[service]\nlog_level = 3\n',
         [
             "FILE:1: source.house: port is missing",
             'FILE:3: source.house.zone: "Mars": no such time zone; such as Europe/Amsterdam',
@@ -372,7 +372,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
             'FILE:11: sink.archive.sources: no source "hoose"; did you mean "house"?',
             'FILE:13: spool.window: "0s": must be more than 0',
             'FILE:14: spool.max_bites: unknown key; did you mean "max_bytes"?',
-            'FILE:16: service.log_level: "wrn": expected "debug", "info", "warning" or "error"; did you mean "warning"?',
+            'FILE:16: service.log_level: 3: expected "debug", "info", "warning" or "error"',
         ],
     ),
 }
