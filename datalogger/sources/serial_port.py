@@ -44,7 +44,7 @@ class SerialPortConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_
         problems = []
         if "://" in self.port:
             problems.append('port: a serial port is a path; for a port on the network kind = "tcp", with host and port')
-        elif not self.port.startswith("/"):
+        elif not self.port.startswith("/") or "\0" in self.port:
             problems.append(f'port: expected a whole path, such as "/dev/{self.port or "ttyUSB0"}"')
         if self.baud_rate is not None and not 50 <= self.baud_rate <= 4_000_000:
             problems.append("baud_rate: expected 50 to 4000000, such as 9600 or 115200")

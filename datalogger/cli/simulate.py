@@ -1,0 +1,169 @@
+"""datalogger simulate: a meter without a meter."""
+
+import asyncio
+import re
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from datalogger.clock import SystemClock
+from datalogger.config.checks import listen_address
+from datalogger.config.words import Duration
+from datalogger.simulation import p1 as meter
+from datalogger.simulation.faults import Fault, Faults
+from datalogger.simulation.lines import Line, PtyLine, TcpLine
+from datalogger.simulation.serve import serve
+
+# What a person wants to see of a telegram: its time, the counters, the power.
+_SHOWN = re.compile(rb"^(?:0-0:1\.0\.0|1-\d:[12]\.[78]\.\d)[^(\r]*\(([\w.*]+)\)", re.MULTILINE)
+
+
+def duration(text: str) -> Duration:
+    try:
+        return Duration.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: {error}") from None
+
+
+def address(text: str) -> tuple[str, int]:
+    try:
+        found = listen_address(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise click.BadParameter(f'{text!r}: expected HOST:PORT such as "127.0.0.1:8023"; port 0 takes any')
+    return found
+
+
+def fault_rate(text: str) -> tuple[Fault, float]:
+    kind, _, rate = text.partition("=")
+    try:
+        share = float(rate[:-1]) / 100 if rate.endswith("%") else float(rate)
+        if 0 <= share <= 1:
+            return Fault(kind), share
+    except ValueError:
+        pass
+    kinds = ", ".join(Fault)
+    raise click.BadParameter(f"{text!r}: expected KIND=RATE such as flip=0.01 or cut=5%, KIND one of {kinds}")
+
+
+@click.group()
+def simulate() -> None:
+    """A meter on a serial port or a TCP port of this machine, without a meter."""
+
+
+@simulate.command()
+@click.option("--pty", "link", is_flag=False, flag_value="", metavar="[LINK]", help="A serial port (the default).")
+@click.option("--tcp", type=address, metavar="HOST:PORT", help="A TCP port, as of ser2net or a network dongle.")
+@click.option(
+    "--interval", type=duration, metavar="DURATION", default="1s", show_default=True, help="Between two telegrams."
+)
+@click.option(
+    "--step",
+    type=duration,
+    metavar="DURATION",
+    help="How far the meter's own clock goes meanwhile [default: as --interval]",
+)
+@click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
+    metavar="TIME",
+    help="The meter's first time, such as 2026-03-29T01:59:50+0100 [default: now]",
+)
+@click.option("--count", type=click.IntRange(min=1), help="End after so many telegrams.")
+@click.option("--telegram", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A telegram to live by.")
+@click.option(
+    "--fault",
+    "rates",
+    type=fault_rate,
+    metavar="KIND=RATE",
+    multiple=True,
+    help="How often something goes wrong; repeatable.",
+)
+@click.option(
+    "--pause", type=duration, metavar="DURATION", default="5s", show_default=True, help="How long such a silence lasts."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same meter and faults.")
+@click.option("--wait", is_flag=True, help="Say nothing before somebody listens.")
+@click.option("-v", "--verbose", is_flag=True, help="A line on standard error for each telegram.")
+def p1(
+    link: str | None,
+    tcp: tuple[str, int] | None,
+    interval: Duration,
+    step: Duration | None,
+    start: datetime | None,
+    count: int | None,
+    telegram: Path | None,
+    rates: Sequence[tuple[Fault, float]],
+    pause: Duration,
+    seed: int,
+    wait: bool,
+    verbose: bool,
+) -> None:
+    """A P1 meter, until Ctrl-C. Where it is stands on standard output, one line for each port.
+
+    \b
+    A serial port under a lasting name, a telegram in 10 s, one in a hundred damaged:
+      datalogger simulate p1 --pty /tmp/meter --interval 10s --fault flip=1%
+    Your own meter's telegram, on the network:
+      datalogger simulate p1 --tcp 127.0.0.1:8023 --telegram mine.txt
+
+    \b
+    Faults: flip a bit, drop an octet, cut the end off, noise between telegrams, crc (a wrong
+    check sum), duplicate, silence, disconnect (in the middle; back after --pause), dribble.
+    """
+    lines: list[Line] = []
+    if link is not None or tcp is None:
+        lines.append(PtyLine(Path(link) if link else None))
+    if tcp is not None:
+        lines.append(TcpLine(*tcp))
+    try:
+        template = telegram.read_bytes() if telegram else meter.DSMR5
+        telegrams = meter.telegrams(
+            template,
+            start=start or SystemClock().now(),
+            interval=(step or interval).delta,
+            seed=seed,
+        )
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{telegram}: {error}") from error
+    faults = Faults(dict(rates), seed=seed, pause=pause)
+    try:
+        asyncio.run(_serve(lines, islice(telegrams, count), interval, faults, wait=wait, verbose=verbose))
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+
+
+async def _serve(
+    lines: Sequence[Line],
+    telegrams: Iterator[bytes],
+    interval: float,
+    faults: Faults,
+    *,
+    wait: bool,
+    verbose: bool,
+) -> None:
+    """Serve until the telegrams end or somebody says stop; both are a clean end."""
+    main = asyncio.current_task()
+    assert main is not None
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(stop, main.cancel)
+
+    def announce(line: Line) -> None:
+        click.echo(line.address)
+        sys.stdout.flush()
+
+    def tell(telegram: bytes, struck: Sequence[Fault]) -> None:
+        if verbose:
+            shown = b"  ".join(found[1] for found in _SHOWN.finditer(telegram)).decode()
+            click.echo(f"{shown}  {len(telegram)} octets  {', '.join(struck)}".rstrip(), err=True)
+
+    try:
+        await serve(lines, telegrams, interval=interval, faults=faults, announce=announce, tell=tell, wait=wait)
+    except asyncio.CancelledError:
+        return

@@ -1,0 +1,1 @@
+"""A meter that is not there: telegrams that live, and lines that fail."""

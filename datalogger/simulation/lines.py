@@ -1,0 +1,183 @@
+"""Lines to put a simulated meter on: a pseudo-terminal, a TCP port. They never wait for who reads them."""
+
+import asyncio
+import fcntl
+import os
+import select
+import struct
+import termios
+import tty
+from pathlib import Path
+from typing import Protocol
+
+# What a client that does not read may let wait; telegrams beyond it are lost to it, each as a whole.
+MOST_WAITING = 64 * 1024
+
+# How long the last telegram may lie unread before the line is closed over it, seconds.
+LAST_READ = 1.0
+
+_TERMINALS = "/dev/pts/"
+
+
+class Line(Protocol):
+    """One way out of the meter."""
+
+    async def open(self) -> None:
+        """OSError where that is impossible."""
+
+    @property
+    def address(self) -> str:
+        """What a reader has to open."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody listens."""
+
+    def send(self, octets: bytes, *, begins: bool) -> None:
+        """Now or never. Who comes later hears nothing before something `begins`."""
+
+    async def disconnect(self) -> None:
+        """As if the cable were pulled; `open` plugs it in again."""
+
+    async def close(self) -> None:
+        """Let what was sent be read, then end."""
+
+
+class PtyLine:
+    """The meter's end of a pseudo-terminal; the other end is a serial port to whoever opens it.
+
+    link: a path that always leads to the present terminal, as a by-id link does.
+    """
+
+    def __init__(self, link: Path | None = None) -> None:
+        self._link = link
+        self._meter = -1  # our end
+        self._poll = select.poll()
+        self.address = ""
+
+    async def open(self) -> None:
+        self._meter, reader = os.openpty()
+        try:
+            tty.setraw(reader)  # nobody may find an echo, or a CR turned into LF
+            self.address = os.ttyname(reader)
+        finally:
+            # Held by nobody but the reader: so its coming and going is seen, and no port looks taken.
+            os.close(reader)
+        os.set_blocking(self._meter, False)
+        self._poll = select.poll()
+        self._poll.register(self._meter, 0)
+        if self._link is not None:
+            self._set_link(self._link)
+
+    def _set_link(self, link: Path) -> None:
+        if link.is_symlink():
+            if not str(link.readlink()).startswith(_TERMINALS):
+                raise FileExistsError(f"{link} leads to {link.readlink()}, which is no terminal: choose another path")
+        elif link.exists():
+            raise FileExistsError(f"{link} exists and is no link to a terminal: choose another path")
+        beside = link.with_name(f"{link.name}.{os.getpid()}")
+        beside.symlink_to(self.address)
+        beside.replace(link)  # in one step: a reader finds the old one or the new one
+
+    @property
+    def heard(self) -> bool:
+        return not any(events & select.POLLHUP for _, events in self._poll.poll(0))
+
+    def send(self, octets: bytes, *, begins: bool) -> None:
+        if not self.heard:
+            return  # the kernel would keep it for who comes later; a cable does not
+        try:
+            while octets:
+                octets = octets[os.write(self._meter, octets) :]
+        except BlockingIOError:
+            return  # a reader that is too slow: overrun
+
+    async def disconnect(self) -> None:
+        if self._link is not None and self._link.is_symlink() and str(self._link.readlink()) == self.address:
+            self._link.unlink()
+        if self._meter >= 0:
+            os.close(self._meter)
+            self._meter = -1
+
+    async def close(self) -> None:
+        if self._meter >= 0:
+            for _ in range(round(LAST_READ / 0.01)):
+                if not (self.heard and self._unread()):
+                    break
+                await asyncio.sleep(0.01)
+        await self.disconnect()
+
+    def _unread(self) -> int:
+        """Octets that the reader has not taken; to close now would throw them away."""
+        try:
+            reader = os.open(self.address, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:
+            return 0
+        try:
+            (count,) = struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, bytes(4)))
+            return int(count)
+        finally:
+            os.close(reader)
+
+
+class TcpLine:
+    """A TCP port with any number of readers, each from its first whole telegram on."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._server: asyncio.Server | None = None
+        self._clients: set[_Client] = set()
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Client(self._clients), self._host, self._port)
+        self._port = self._server.sockets[0].getsockname()[1]  # 0 means any; the same again after a disconnect
+
+    @property
+    def address(self) -> str:
+        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+    @property
+    def heard(self) -> bool:
+        return bool(self._clients)
+
+    def send(self, octets: bytes, *, begins: bool) -> None:
+        for client in self._clients:
+            client.send(octets, begins=begins)
+
+    async def disconnect(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for client in list(self._clients):
+            client.transport.close()
+
+    async def close(self) -> None:
+        await self.disconnect()
+        for _ in range(round(LAST_READ / 0.01)):
+            if not self._clients:
+                return
+            await asyncio.sleep(0.01)
+        for client in list(self._clients):
+            client.transport.abort()
+
+
+class _Client(asyncio.Protocol):
+    def __init__(self, clients: "set[_Client]") -> None:
+        self._clients = clients
+        self._follows = False  # whether it has the beginning of what is being sent
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self.transport = transport
+        self._clients.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clients.discard(self)
+
+    def send(self, octets: bytes, *, begins: bool) -> None:
+        if begins:
+            self._follows = self.transport.get_write_buffer_size() < MOST_WAITING
+        if self._follows and not self.transport.is_closing():
+            self.transport.write(octets)
