@@ -94,7 +94,7 @@ def kernel_says_synchronized() -> bool:
     TIME_ERROR = 5  # STA_UNSYNC is set: no time service has set the clock, or none for too long
     timex = ctypes.create_string_buffer(512)  # over twice what struct timex takes anywhere; all zero: change nothing
     try:
-        state = ctypes.CDLL(None).adjtimex(timex)
+        state = int(ctypes.CDLL(None).adjtimex(timex))
     except (AttributeError, OSError):
         return False
     return 0 <= state != TIME_ERROR

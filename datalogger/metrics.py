@@ -50,15 +50,15 @@ class Metrics:
         self._buckets: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
 
     def add(self, name: str, *labels: str, amount: float = 1) -> None:
-        values = self._values[name]
+        values = self._series(name, labels)
         values[labels] = values.get(labels, 0) + amount
 
     def set(self, name: str, *labels: str, value: float) -> None:
-        self._values[name][labels] = value
+        self._series(name, labels)[labels] = value
 
     def state(self, name: str, *labels: str, state: str) -> None:
         """Of a family whose last label is a state: exactly one is 1."""
-        values = self._values[name]
+        values = self._series(name, (*labels, state))
         for known in values:
             if known[:-1] == labels:
                 values[known] = 0
@@ -83,6 +83,12 @@ class Metrics:
                     del self._values[name][labels]
                     self._buckets.pop((name, labels), None)
 
+    def _series(self, name: str, labels: tuple[str, ...]) -> dict[tuple[str, ...], float]:
+        """The series of a family; an error at the misspelt call, not when somebody reads the figures."""
+        if len(labels) != len(FAMILIES[name].labels):
+            raise ValueError(f"{name} has the labels {FAMILIES[name].labels}, not {labels}")
+        return self._values[name]
+
     def render(self) -> str:
         """The Prometheus text format, version 0.0.4."""
         lines = []
@@ -95,7 +101,7 @@ class Metrics:
                 if family.kind == "histogram":
                     lines += self._histogram(name, labels, pairs, value)
                 else:
-                    lines.append(f"{name}{_braces(pairs)} {value:.17g}")
+                    lines.append(f"{name}{_braces(pairs)} {_number(value)}")
         return "\n".join(lines) + "\n"
 
     def _histogram(self, name: str, labels: tuple[str, ...], pairs: list[str], total: float) -> list[str]:
@@ -105,11 +111,17 @@ class Metrics:
             count += amount
             bucket = [*pairs, f'le="{bound}"']
             lines.append(f"{name}_bucket{_braces(bucket)} {count}")
-        return [*lines, f"{name}_sum{_braces(pairs)} {total:.17g}", f"{name}_count{_braces(pairs)} {count}"]
+        return [*lines, f"{name}_sum{_braces(pairs)} {_number(total)}", f"{name}_count{_braces(pairs)} {count}"]
 
 
 def _braces(pairs: list[str]) -> str:
     return "{" + ",".join(pairs) + "}" if pairs else ""
+
+
+def _number(value: float) -> str:
+    """Counts as integers, the rest in the fewest digits that read back the same."""
+    value = float(value)
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _escape(text: str) -> str:
