@@ -65,8 +65,10 @@ def describe(found: Configuration) -> list[str]:
             f"  sink     {name:{width}}  {sink.kind}: {_said(sink, without=('sources',))}; fed from {fed_from}"
         )
     spool, service = found.spool, found.service
-    where = "in memory only" if spool.durability == "memory" else f"{spool.path}, {spool.durability}"
-    lines.append(f"  spool    {where}; keeps at most {spool.max_bytes} and {spool.max_age} for a sink that is away")
+    in_memory = spool.durability == "memory"
+    where = "in memory only" if in_memory else f"{spool.path}, {spool.durability}"
+    most = spool.memory_bytes if in_memory else spool.max_bytes
+    lines.append(f"  spool    {where}; keeps at most {most} and {spool.max_age} for a sink that is away")
     status = f"http://{service.listen}/healthz, /readyz and /metrics" if service.listen else "no status port"
     lines.append(f"  service  {status}; logs {service.log_level} and up")
     return lines

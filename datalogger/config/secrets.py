@@ -114,8 +114,10 @@ def read_credential(name: str) -> Secret:
     if "/" in name or name in ("", ".", ".."):
         raise ValueError(f'"{name}" is no name of a systemd credential')
     path = Path(directory, name)
-    if not path.exists():
-        raise ValueError(f'no systemd credential "{name}": add LoadCredential={name}:/path/to/file to the unit')
+    try:
+        path.stat()
+    except OSError:
+        raise ValueError(f'no systemd credential "{name}": add LoadCredential={name}:/path/to/file to the unit') from None
     return read_file(path, warn=lambda _: None)
 
 

@@ -361,7 +361,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         '[sink.attic]\nkind = "sever"\ntimeout = 20\n'
         '[sink.archive]\nkind = "file"\npath = 7\nsources = ["hoose"]\n'
         '[spool]\nwindow = "0s"\nmax_bites = "5MB"\n'
-        '[service]\nlog_level = 3\n',
+        "[service]\nlog_level = 3\n",
         [
             "FILE:1: source.house: port is missing",
             'FILE:3: source.house.zone: "Mars": no such time zone; such as Europe/Amsterdam',

@@ -1,0 +1,136 @@
+"""datalogger check: says what would run, or what is wrong, and touches nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from datalogger.cli import main
+
+SERIAL = '[source.house]\nkind = "serial"\nport = "/dev/no-such-port"\n'
+ARCHIVE = '[sink.archive]\nkind = "file"\npath = "archive"\nevery = "10s"\n'
+ATTIC = '[sink.attic]\nkind = "dsmr-v1"\nurl = "http://attic.local"\nkey_file = "attic.key"\nsources = ["house"]\n'
+KEY = "s3cr3t-of-the-attic"
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Path:
+    (tmp_path / "attic.key").write_text(KEY)
+    (tmp_path / "attic.key").chmod(0o600)
+    path = tmp_path / "datalogger.toml"
+    path.write_text(SERIAL + ATTIC + ARCHIVE)
+    return path
+
+
+def check(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["check", *map(str, arguments)])
+
+
+def test_a_right_configuration_is_described_and_exits_0(configuration: Path) -> None:
+    result = check(configuration)
+    assert result.exit_code == 0, result.output
+    directory = configuration.parent
+    assert result.stdout.splitlines() == [
+        f"{configuration} is right. It would run:",
+        "  source   house    serial: port /dev/no-such-port",
+        f"  sink     attic    dsmr-v1: key_file {directory}/attic.key, url http://attic.local; fed from house",
+        f"  sink     archive  file: every 10s, path {directory}/archive; fed from every source",
+        "  spool    /var/lib/datalogger/spool.db, grouped; keeps at most 256MB and 30d for a sink that is away",
+        "  service  http://127.0.0.1:8420/healthz, /readyz and /metrics; logs info and up",
+    ]
+    assert result.stderr == ""
+
+
+def test_what_differs_from_the_default_is_said(configuration: Path) -> None:
+    configuration.write_text(
+        SERIAL + ARCHIVE + '[spool]\ndurability = "memory"\n[service]\nlisten = ""\nlog_level = "debug"\n'
+    )
+    lines = check(configuration).stdout.splitlines()
+    assert lines[-2:] == [
+        "  spool    in memory only; keeps at most 8MB and 30d for a sink that is away",
+        "  service  no status port; logs debug and up",
+    ]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("line", ['key_file = "attic.key"', f'key = "{KEY}"'])
+def test_no_key_is_shown(configuration: Path, form: list[str], line: str) -> None:
+    configuration.write_text(SERIAL + ATTIC.replace('key_file = "attic.key"', line))
+    result = check(configuration, *form)
+    assert result.exit_code == 0
+    assert KEY not in result.output
+    assert "***" in result.stdout or not form
+
+
+def test_nothing_is_opened_or_written(configuration: Path) -> None:
+    before = sorted(configuration.parent.iterdir())
+    assert check(configuration).exit_code == 0
+    assert sorted(configuration.parent.iterdir()) == before
+
+
+def test_every_problem_goes_to_standard_error_and_exits_78(configuration: Path) -> None:
+    configuration.write_text(SERIAL.replace("serial", "serail") + ARCHIVE + "timeout = 10\n")
+    result = check(configuration)
+    assert result.exit_code == 78
+    assert result.stdout == ""
+    assert [line.partition(": ")[2].partition(": ")[0] for line in result.stderr.splitlines()] == [
+        "source.house.kind",
+        "sink.archive.timeout",
+    ]
+
+
+def test_a_missing_file_exits_78_and_says_where_a_sample_is(tmp_path: Path) -> None:
+    result = check(tmp_path / "none.toml")
+    assert result.exit_code == 78
+    assert "etc/datalogger.toml" in result.stderr
+
+
+def test_warnings_go_to_standard_error_and_exit_0(configuration: Path) -> None:
+    (configuration.parent / "attic.key").chmod(0o644)
+    result = check(configuration)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {configuration}:7: sink.attic.key_file: every user")
+
+
+def test_json_holds_the_whole_configuration_in_the_words_of_the_file(configuration: Path) -> None:
+    answer = json.loads(check(configuration, "--json").stdout)
+    assert (answer["file"], answer["right"], answer["problems"], answer["warnings"]) == (
+        str(configuration),
+        True,
+        [],
+        [],
+    )
+    assert answer["sources"]["house"]["silence"] == "2m"
+    assert answer["sinks"]["attic"]["key"] == "***"
+    assert answer["sinks"]["attic"]["sources"] == ["house"]
+    assert answer["spool"]["max_bytes"] == "256MB"
+    assert answer["service"]["listen"] == "127.0.0.1:8420"
+
+
+def test_json_holds_the_problems_and_exits_78(configuration: Path) -> None:
+    configuration.write_text("x = 1")
+    result = check(configuration, "--json")
+    assert result.exit_code == 78
+    answer = json.loads(result.stdout)
+    assert answer["right"] is False
+    assert len(answer["problems"]) == 3
+
+
+def test_without_an_argument_the_environment_names_the_file(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATALOGGER_CONFIG", str(configuration))
+    assert check().stdout.startswith(f"{configuration} is right")
+
+
+def test_without_anything_it_is_the_file_in_etc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATALOGGER_CONFIG", raising=False)
+    monkeypatch.setattr(Path, "read_bytes", _not_there)
+    result = check()
+    assert result.exit_code == 78
+    assert result.stderr.startswith("/etc/datalogger/datalogger.toml: no such file")
+
+
+def _not_there(path: Path) -> bytes:
+    raise FileNotFoundError(path)

@@ -1,0 +1,125 @@
+"""etc/datalogger.toml holds every option there is, each with its default."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields
+
+from datalogger import registry
+from datalogger.config.lines import Lines
+from datalogger.config.load import load
+from datalogger.config.problems import Problems
+from datalogger.config.schema import ServiceOptions, SinkOptions, SourceOptions, SpoolOptions
+from datalogger.config.tables import TableReader
+
+SAMPLE = Path(__file__).parents[2] / "etc" / "datalogger.toml"
+OPTION = re.compile(r"(?P<off># )?(?P<name>[a-z_]+) = (?P<value>\"[^\"]*\"|\[[^]]*\]|[^#\s]+)(?:\s+# (?P<meaning>.+))?")
+HEADER = re.compile(r"(?P<off># )?\[(?P<path>[a-z0-9_.-]+)\]")
+COMMON: dict[str, type[Struct]] = {"source": SourceOptions, "sink": SinkOptions}
+
+
+class Option(NamedTuple):
+    value: Any
+    off: bool
+    """Commented out."""
+    meaning: str
+
+
+def tables() -> dict[tuple[str, ...], dict[str, Option]]:
+    """Every table of the sample, also those that are commented out, and all options in it."""
+    found: dict[tuple[str, ...], dict[str, Option]] = {}
+    table: dict[str, Option] = {}
+    for line in SAMPLE.read_text().splitlines():
+        if header := HEADER.fullmatch(line):
+            path = tuple(header["path"].split("."))
+            assert path not in found, f"[{header['path']}] stands there twice"
+            table = found[path] = {}
+        elif option := OPTION.fullmatch(line):
+            assert option["name"] not in table, f"{option['name']} stands there twice in {path}"
+            value = tomllib.loads(f"x = {option['value']}")["x"]
+            table[option["name"]] = Option(value, bool(option["off"]), option["meaning"] or "")
+    return found
+
+
+TABLES = tables()
+
+
+def config_type(path: tuple[str, ...]) -> type[Struct]:
+    if path == ("spool",):
+        return SpoolOptions
+    if path == ("service",):
+        return ServiceOptions
+    title, _ = path
+    kinds = {"source": registry.SOURCES, "sink": registry.SINKS}[title]
+    found: type[Struct] = registry.load(kinds[TABLES[path]["kind"].value]).config_type
+    return found
+
+
+EVERY_OPTION = [(path, name) for path, table in TABLES.items() for name in table]
+
+
+def default_of(field: FieldInfo) -> Any:
+    return (
+        field.default_factory()
+        if field.default is NODEFAULT and field.default_factory is not NODEFAULT
+        else field.default
+    )
+
+
+def test_the_sample_as_it_stands_is_a_right_configuration() -> None:
+    configuration, warnings = load(SAMPLE, read_secrets=False)
+    assert [source.kind for source in configuration.sources.values()] == ["serial"]
+    assert [sink.kind for sink in configuration.sinks.values()] == ["dsmr-v1"]
+    assert warnings == ()
+
+
+def test_every_line_of_the_sample_is_a_table_an_option_or_prose() -> None:
+    """A line that looks like an option and is not read as one would escape these tests."""
+    for number, line in enumerate(SAMPLE.read_text().splitlines(), start=1):
+        if not (HEADER.fullmatch(line) or OPTION.fullmatch(line)):
+            assert not line or line.startswith("#"), f"line {number}: {line}"
+            assert not re.match(r"#?\s*\w+\s*=|#?\s*\[", line), f"line {number}: {line}"
+
+
+@pytest.mark.parametrize("title", ["source", "sink"])
+def test_every_kind_stands_in_the_sample(title: str) -> None:
+    kinds = {"source": registry.SOURCES, "sink": registry.SINKS}[title]
+    assert sorted(table["kind"].value for path, table in TABLES.items() if path[0] == title) == sorted(kinds)
+
+
+@pytest.mark.parametrize("path", TABLES, ids=".".join)
+def test_every_option_of_a_table_stands_in_it(path: tuple[str, ...]) -> None:
+    """What every source (sink) has stands in the first of them only."""
+    there = set(TABLES[path])
+    if path[0] in COMMON:
+        first = next(known for known in TABLES if known[0] == path[0])
+        there |= set(TABLES[first]) & {field.name for field in fields(COMMON[path[0]])}
+    assert {field.name for field in fields(config_type(path))} - there == set()
+
+
+@pytest.mark.parametrize(("path", "name"), EVERY_OPTION, ids=str)
+def test_an_option_stands_there_with_its_default(path: tuple[str, ...], name: str) -> None:
+    """Read alone beside what its table must have; where it has no default, the example must be right."""
+    known = {field.name: field for field in fields(config_type(path))}
+    assert name in known, "there is no such option"
+    option = TABLES[path][name]
+    needed = {key: TABLES[path][key].value for key, field in known.items() if field.required}
+    problems = Problems(SAMPLE, Lines(""))
+    reader = TableReader(problems, SAMPLE.parent, read_secrets=False)
+    read = reader.read({**needed, name: option.value}, config_type(path), path)
+    problems.raise_any()
+    default = default_of(known[name])
+    if default is NODEFAULT or default is None:
+        assert name == "kind" or not option.off or "default" in option.meaning
+    else:
+        assert option.off, "a default is commented out"
+        assert getattr(read, name) == default
+
+
+@pytest.mark.parametrize(("path", "name"), EVERY_OPTION, ids=str)
+def test_an_option_says_what_it_means(path: tuple[str, ...], name: str) -> None:
+    assert TABLES[path][name].meaning or name in ("kind", "path")

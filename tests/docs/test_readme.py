@@ -1,0 +1,37 @@
+"""Every configuration in README.md loads."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from datalogger.config.load import load
+
+README = Path(__file__).parents[2] / "README.md"
+BLOCK = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+# A block may show a source without a sink, a sink without a source, or neither: then these stand in.
+STAND_INS = {
+    "source": '\n[source.house]\nkind = "serial"\nport = "/dev/ttyUSB0"\n',
+    "sink": '\n[sink.archive-of-the-test]\nkind = "file"\npath = "archive-of-the-test"\n',
+}
+
+
+def blocks() -> list[str]:
+    return BLOCK.findall(README.read_text(encoding="utf-8")) if README.exists() else []
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"block {n}") for n, block in enumerate(blocks(), start=1)])
+def test_a_configuration_in_the_readme_loads(block: str, tmp_path: Path) -> None:
+    written = tomllib.loads(block)
+    path = tmp_path / "datalogger.toml"
+    path.write_text(block + "".join(text for title, text in STAND_INS.items() if title not in written))
+    configuration, _ = load(path, read_secrets=False)
+    assert configuration.sources
+    assert configuration.sinks
+
+
+def test_no_block_is_missed() -> None:
+    text = README.read_text(encoding="utf-8") if README.exists() else ""
+    assert len(blocks()) == text.count("```toml")
