@@ -1,0 +1,93 @@
+from typing import Any
+
+import pytest
+import structlog
+
+from datalogger.service import repeats
+from datalogger.service.repeats import Repeats, span
+from tests.service.conftest import ManualClock
+
+
+class Log:
+    """What passes a `Repeats`."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.repeats = Repeats(clock)
+
+    def say(self, event: str, **keywords: Any) -> dict[str, Any] | None:
+        try:
+            return dict(self.repeats(None, "error", {"event": event, **keywords}))
+        except structlog.DropEvent:
+            return None
+
+
+@pytest.fixture
+def said(clock: ManualClock) -> Log:
+    return Log(clock)
+
+
+def test_the_first_passes_at_once_and_the_steering_words_are_not_shown(said: Log) -> None:
+    assert said.say("down", repeats="sink:attic", error="refused") == {"event": "down", "error": "refused"}
+
+
+def test_an_event_without_a_key_always_passes(said: Log) -> None:
+    assert [said.say("hello") for _ in range(3)] == [{"event": "hello"}] * 3
+
+
+def test_repeats_are_held_for_a_minute_and_then_summarised_in_one_line(said: Log, clock: ManualClock) -> None:
+    said.say("down", repeats="sink:attic")
+    for _ in range(11):
+        clock.advance(5)
+        assert said.say("down", repeats="sink:attic") is None
+    clock.advance(7)
+    assert said.say("down", repeats="sink:attic") == {"event": "down", "repeated": 12, "within": "1m 2s"}
+    clock.advance(59)
+    assert said.say("down", repeats="sink:attic") is None
+
+
+def test_what_comes_less_than_once_a_minute_is_said_each_time(said: Log, clock: ManualClock) -> None:
+    for _ in range(3):
+        assert said.say("noise", repeats="rejected:house") == {"event": "noise"}
+        clock.advance(61)
+
+
+def test_another_event_or_another_key_is_news(said: Log) -> None:
+    said.say("down", repeats="sink:attic")
+    assert said.say("wrong key", repeats="sink:attic") == {"event": "wrong key"}
+    assert said.say("down", repeats="sink:cloud") == {"event": "down"}
+    assert said.say("down", repeats="sink:attic") is None
+
+
+def test_its_end_says_how_often_and_how_long_and_all_begins_anew(said: Log, clock: ManualClock) -> None:
+    for _ in range(30):
+        said.say("down", repeats="sink:attic")
+        clock.advance(10)
+    said.say("wrong key", repeats="sink:attic")
+    assert said.say("up", repeats="sink:attic", resolved=True) == {"event": "up", "failures": 31, "lasted": "5m"}
+    assert said.say("down", repeats="sink:attic") == {"event": "down"}
+
+
+def test_an_end_of_nothing_says_no_figures(said: Log) -> None:
+    said.say("down", repeats="sink:cloud")
+    assert said.say("up", repeats="sink:attic", resolved=True) == {"event": "up"}
+    assert said.say("down", repeats="sink:cloud") is None
+
+
+def test_the_table_is_bounded_and_forgets_what_was_not_heard_of_for_longest(
+    said: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "MAX_EVENTS", 3)
+    for key in ("a", "b", "c"):
+        said.say("down", repeats=key)
+    assert said.say("down", repeats="a") is None
+    said.say("down", repeats="d")
+    assert said.say("down", repeats="a") is None
+    assert said.say("down", repeats="b") is not None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0s"), (59.4, "59s"), (60, "1m"), (312, "5m 12s"), (11_040, "3h 4m"), (183_600, "2d 3h"), (172_800, "2d")],
+)
+def test_a_time_span_reads_as_people_say_it(seconds: float, text: str) -> None:
+    assert span(seconds) == text
