@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from functools import cached_property
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
@@ -14,23 +15,7 @@ class Lines:
     """Line numbers, from 1, of the tables and keys of a text that is known to be TOML."""
 
     def __init__(self, text: str) -> None:
-        self._numbers: dict[tuple[str, ...], int] = {}
-        table: tuple[str, ...] = ()
-        inside = None  # the delimiter of the multi-line text that goes on over this line
-        for number, line in enumerate(text.splitlines(), start=1):
-            starts_inside = inside is not None
-            for delimiter in _MULTILINE.findall(line):
-                if inside is None:
-                    inside = delimiter
-                elif inside == delimiter:
-                    inside = None
-            if starts_inside:
-                continue
-            if header := _HEADER.match(line):
-                table = _parts(header[1])
-                self._enter(table, number)
-            elif assignment := _ASSIGNMENT.match(line):
-                self._enter(table + _parts(assignment[1]), number)
+        self._text = text
 
     def of(self, where: tuple[str, ...]) -> int | None:
         """The line of this key; else of the nearest table around it; None where it has none."""
@@ -40,10 +25,29 @@ class Lines:
             where = where[:-1]
         return None
 
-    def _enter(self, where: tuple[str, ...], number: int) -> None:
-        """A dotted key names the tables on its way too."""
-        for end in range(1, len(where) + 1):
-            self._numbers.setdefault(where[:end], number)
+    @cached_property  # a right configuration never asks
+    def _numbers(self) -> dict[tuple[str, ...], int]:
+        numbers: dict[tuple[str, ...], int] = {}
+        table: tuple[str, ...] = ()
+        inside = None  # the delimiter of the multi-line text that goes on over this line
+        for number, line in enumerate(self._text.splitlines(), start=1):
+            starts_inside = inside is not None
+            for delimiter in _MULTILINE.findall(line):
+                if inside is None:
+                    inside = delimiter
+                elif inside == delimiter:
+                    inside = None
+            if starts_inside:
+                continue
+            if header := _HEADER.match(line):
+                where = table = _parts(header[1])
+            elif assignment := _ASSIGNMENT.match(line):
+                where = table + _parts(assignment[1])
+            else:
+                continue
+            for end in range(1, len(where) + 1):  # a dotted key names the tables on its way too
+                numbers.setdefault(where[:end], number)
+        return numbers
 
 
 def _parts(key: str) -> tuple[str, ...]:

@@ -105,11 +105,12 @@ def read_environment(name: str) -> Secret:
 
 def read_credential(name: str) -> Secret:
     """The text of a systemd credential; ValueError with the mend."""
+    line = f"LoadCredential={name}:/path/to/file"
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if directory is None:
         raise ValueError(
             f'no systemd credential "{name}" here: $CREDENTIALS_DIRECTORY is set only under systemd, '
-            f"by LoadCredential={name}:/path/to/file in the unit"
+            f"by {line} in the unit"
         )
     if "/" in name or name in ("", ".", ".."):
         raise ValueError(f'"{name}" is no name of a systemd credential')
@@ -117,7 +118,7 @@ def read_credential(name: str) -> Secret:
     try:
         path.stat()
     except OSError:
-        raise ValueError(f'no systemd credential "{name}": add LoadCredential={name}:/path/to/file to the unit') from None
+        raise ValueError(f'no systemd credential "{name}": add {line} to the unit') from None
     return read_file(path, warn=lambda _: None)
 
 
