@@ -1,29 +1,22 @@
 """Units as meters spell them, reduced to the symbol of the DLMS base unit and a power of ten."""
 
-from typing import NamedTuple
+Scale = tuple[str, int]
+"""(symbol, power): one written unit is 10^power of the unit `symbol`."""
 
-
-class Scale(NamedTuple):
-    """One written unit is 10^power of the unit `symbol`."""
-
-    symbol: str
-    power: int
-
-
-_UNITS = {
-    **{prefix + unit: Scale(unit, power) for unit in ("Wh", "W", "varh", "var", "VAh", "VA", "J")
+_UNITS: dict[str, Scale] = {
+    **{prefix + unit: (unit, power) for unit in ("Wh", "W", "varh", "var", "VAh", "VA", "J")
        for prefix, power in (("", 0), ("k", 3), ("M", 6), ("G", 9))},
-    **{prefix + unit: Scale(unit, power) for unit in ("V", "A", "Hz")
+    **{prefix + unit: (unit, power) for unit in ("V", "A", "Hz")
        for prefix, power in (("m", -3), ("", 0), ("k", 3))},
-    "m3": Scale("m3", 0),
-    "m³": Scale("m3", 0),
-    "dm3": Scale("m3", -3),
-    "dm³": Scale("m3", -3),
-    "l": Scale("m3", -3),
-    "m3/h": Scale("m3/h", 0),
-    "s": Scale("s", 0),
-    "h": Scale("h", 0),
-    "°C": Scale("°C", 0),
+    "m3": ("m3", 0),
+    "m³": ("m3", 0),
+    "dm3": ("m3", -3),
+    "dm³": ("m3", -3),
+    "l": ("m3", -3),
+    "m3/h": ("m3/h", 0),
+    "s": ("s", 0),
+    "h": ("h", 0),
+    "°C": ("°C", 0),
 }  # fmt: skip
 
 # Meters write any letter case. No two units here differ in case alone.

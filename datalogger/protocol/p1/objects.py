@@ -5,26 +5,22 @@
 96 (device information) and 97 (errors) designate things, except the counters among them.
 """
 
-from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal
 
 from datalogger.obis import Obis, parse, to_groups
 
+# How a group without unit is to be read.
+Bare = Literal[
+    "number",  # a number where it is one: registers and counters
+    "text",  # as sent: status words, versions, device types
+    "name",  # an identifier or message, often in hex of ASCII
+    "clock",  # the meter's clock
+    "profile",  # how many rows follow
+]
 
-class Bare(Enum):
-    """How a group without unit is to be read."""
 
-    NUMBER = "a number where it is one: registers and counters"
-    TEXT = "as sent: status words, versions, device types"
-    NAME = "an identifier or message, often in hex of ASCII"
-    CLOCK = "the meter's clock"
-    PROFILE = "how many rows follow"
-
-
-class Object(NamedTuple):
-    obis: Obis
-    bare: Bare
+Object = tuple[Obis, Bare]
 
 
 _VERSION = (96, 1, 4)  # e-MUCS: `50217` is a version, though it stands among the identifiers
@@ -36,26 +32,26 @@ _MBUS_READINGS = {2, 3}  # of C 24: the reading and its profile; the others are 
 def find(spelling: str) -> Object | None:
     """The object that `spelling` names, or None where it is no OBIS code."""
     obis = parse(spelling)
-    return None if obis is None else Object(obis, _bare(to_groups(obis)))
+    return None if obis is None else (obis, _bare(to_groups(obis)))
 
 
 def _bare(groups: tuple[int, ...]) -> Bare:
     a, _, c, d, e, _ = groups
     match c:
         case 1 if (a, d, e) == (0, 0, 0):
-            return Bare.CLOCK
+            return "clock"
         case 96 if d in _COUNTERS:
-            return Bare.NUMBER
+            return "number"
         case 96 if d in (1, 13) and (c, d, e) != _VERSION:
-            return Bare.NAME
+            return "name"
         case 42 if a == 0:
-            return Bare.NAME
+            return "name"
         case 0 if d == 0:
-            return Bare.NAME
+            return "name"
         case 98 | 99:
-            return Bare.PROFILE
+            return "profile"
         case 0 | 94 | 96 | 97:
-            return Bare.TEXT
+            return "text"
         case 24 if a == 0 and d not in _MBUS_READINGS:
-            return Bare.TEXT
-    return Bare.NUMBER
+            return "text"
+    return "number"

@@ -13,7 +13,6 @@ anything else    0-0:96.14.0(0002)                            text, number or cl
 import re
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -38,21 +37,18 @@ MAIN_METER = (
     "0-0:0.0.0*255",
 )
 
+_Value = tuple[int, int, str | None]  # value, scaler, unit
+
+_SCALES: dict[str, tuple[str | None, int]] = {"": (None, 0), **units.SPELLINGS}
 _CLOSED_UNITS = {f"{spelling})": scale for spelling, scale in units.SPELLINGS.items()}
-_NUMBER = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]*))?(?:\*?([^0-9.*+-].*))?")
+_SIGN_OR_NO_STAR = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]*))?(?:\*?([^0-9.*+-].*))?")
 _REFERENCE = re.compile(r"(?:[0-9]+-)?[0-9]+:[0-9]+[.:][0-9]+\.[0-9]+(?:[*.][0-9]+)?")
-_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_HEX = re.compile(r"[0-9A-Fa-f]+")
 _SURELY_ASCII = 16  # hex digits; fewer, and decimal digits only, may be a plain serial number
 
 
 class _Odd(Exception):
     """This line has no known form."""
-
-
-class _Value(NamedTuple):
-    value: int
-    scaler: int
-    unit: str | None
 
 
 def decode_telegram(payload: bytes, *, check: bool, zone: tzinfo) -> Report:
@@ -73,35 +69,47 @@ def decode_telegram(payload: bytes, *, check: bool, zone: tzinfo) -> Report:
     body = f"\n{body}".replace("\n(", "(")
     body = body[: end if (end := body.rfind("\n!")) >= 0 else None]
     records: list[Record] = []
+    names: dict[str, str] = {}
+    meter_time: datetime | None = None
     odd = 0
+    find, add, closed_units = objects.find, records.append, _CLOSED_UNITS  # looked up 36 times in a telegram
     for line in body.split("\n"):
         spelling, _, rest = line.partition("(")
-        found = objects.find(spelling)
+        found = find(spelling)
         if found is None:
             if line:
-                records.append(Record(Obis(""), text=line))
+                add(Record(Obis(""), text=line))
                 odd += 1
             continue
-        number, _, unit = rest.partition("*")
-        scale = _CLOSED_UNITS.get(unit)
-        if scale is not None:  # nearly every line: `number*unit)`
+        obis, bare = found
+        number, star, unit = rest.partition("*")
+        if star and (scale := closed_units.get(unit)) is not None:  # most lines: `number*unit)`
             whole, _, fraction = number.partition(".")
             digits = whole + fraction
             if digits.isdecimal() and len(digits) <= MAX_DIGITS:
-                records.append(Record(found.obis, int(digits), scale.power - len(fraction), scale.symbol))
+                symbol, power = scale
+                add(Record(obis, int(digits), power - len(fraction), symbol))
                 continue
+        elif bare == "number" and (digits := rest[:-1]).isdecimal() and rest[-1] == ")" and len(digits) <= MAX_DIGITS:
+            add(Record(obis, int(digits)))
+            continue
         try:
-            records.append(_record(found, rest, zone))
+            record = _record(obis, bare, rest, zone)
         except _Odd:
-            records.append(Record(found.obis, text=rest.removesuffix(")")))
+            record = Record(obis, text=rest.removesuffix(")"))
             odd += 1
+        add(record)
+        if bare == "name" and record.text:
+            names.setdefault(obis, record.text)
+        elif bare == "clock" and meter_time is None and isinstance(record.time, datetime):
+            meter_time = record.time
     if odd == len(records):
         raise DecodeError(Reason.MALFORMED, f"no object line in {len(payload)} octets")
     return Report(
         protocol="p1",
-        meter=_meter(records),
+        meter=next((names[meter] for meter in MAIN_METER if meter in names), ""),
         identification=header[1:],
-        meter_time=_meter_time(records),
+        meter_time=meter_time,
         check="ok" if check else "absent",
         records=tuple(records),
         odd_lines=odd,
@@ -109,27 +117,31 @@ def decode_telegram(payload: bytes, *, check: bool, zone: tzinfo) -> Report:
     )
 
 
-def _record(found: objects.Object, rest: str, zone: tzinfo) -> Record:
+def _record(obis: Obis, bare: Bare, rest: str, zone: tzinfo) -> Record:
     """`rest` is what stands behind the first bracket of the line."""
-    if not rest.endswith(")"):
+    group = rest[:-1]
+    if rest[-1:] != ")":
         raise _Odd
-    obis, bare = found
-    groups = rest[:-1].split(")(")
-    if bare is Bare.PROFILE or len(groups) > 2:
-        return _profile(obis, groups, zone)
-    if len(groups) == 2:
+    if ")(" in group:
+        groups = group.split(")(")
+        if len(groups) > 2 or bare == "profile":
+            return _profile(obis, groups, zone)
         return _pair(obis, groups[0], groups[1], zone)
-    group = groups[0]
-    if bare is Bare.NUMBER or "*" in group:
+    if bare == "number" or "*" in group:
         value = _value(group)
         if value is not None:
             return Record(obis, *value)
         if "*" in group:
             raise _Odd
-    time = timestamp.read_naive(group, zone) if bare is Bare.CLOCK else UNSET
-    if time is not UNSET:
-        return Record(obis, time=time)
-    return Record(obis, text=_plain(group) if bare is Bare.NAME else group)
+    elif bare == "name":
+        return Record(obis, text=_plain(group))
+    elif bare == "clock":
+        time = timestamp.read_naive(group, zone)
+        if time is not UNSET:
+            return Record(obis, time=time)
+    elif bare == "profile":
+        return _profile(obis, [group], zone)
+    return Record(obis, text=group)
 
 
 def _pair(obis: Obis, first: str, second: str, zone: tzinfo) -> Record:
@@ -185,21 +197,26 @@ def _mbus_reading(obis: Obis, name: str, unit: str, reading: str, captured: date
     (some meters print channel 1 for every channel).
     """
     named = objects.find(name)
-    if named is not None and named.obis.partition(":")[0] == obis.partition(":")[0]:
-        obis = named.obis
+    if named is not None and named[0].partition(":")[0] == obis.partition(":")[0]:
+        obis = named[0]
     return Record(obis, *_sure_value(f"{reading}*{unit}" if unit else reading), time=captured)
 
 
 def _value(group: str) -> _Value | None:
     """A number with or without unit, with or without the star between; None where it is none."""
-    found = _NUMBER.fullmatch(group)
-    if found is None:
-        return None
-    whole, fraction, unit = found.groups("")
-    scale = units.parse(unit) if unit else units.Scale("", 0)
+    number, _, unit = group.partition("*")
+    whole, _, fraction = number.partition(".")
+    scale = _SCALES.get(unit)
+    if scale is None or not (whole + fraction).isdecimal():
+        found = _SIGN_OR_NO_STAR.fullmatch(group)
+        if found is None:
+            return None
+        whole, fraction, unit = found.groups("")
+        scale = units.parse(unit) if unit else _SCALES[""]
     if scale is None or len(whole) + len(fraction) > MAX_DIGITS:
         return None
-    return _Value(int(whole + fraction), scale.power - len(fraction), scale.symbol or None)
+    symbol, power = scale
+    return int(whole + fraction), power - len(fraction), symbol
 
 
 def _sure_value(group: str) -> _Value:
@@ -211,19 +228,7 @@ def _sure_value(group: str) -> _Value:
 
 def _plain(group: str) -> str:
     """The text behind hex of printable ASCII; anything else as sent."""
-    if not _HEX.fullmatch(group) or (group.isdecimal() and len(group) < _SURELY_ASCII):
+    if len(group) % 2 or not _HEX.fullmatch(group) or (group.isdecimal() and len(group) < _SURELY_ASCII):
         return group
-    octets = bytes.fromhex(group)
-    return octets.decode("ascii") if octets.isascii() and octets.decode("ascii").isprintable() else group
-
-
-def _meter(records: Sequence[Record]) -> str:
-    named = {record.obis: record.text for record in reversed(records) if record.text}
-    return next((name for obis in MAIN_METER if (name := named.get(Obis(obis)))), "")
-
-
-def _meter_time(records: Sequence[Record]) -> datetime | None:
-    for record in records:
-        if record.obis == "0-0:1.0.0*255" and isinstance(record.time, datetime):
-            return record.time
-    return None
+    text = bytes.fromhex(group).decode("latin-1")
+    return text if text.isascii() and text.isprintable() else group

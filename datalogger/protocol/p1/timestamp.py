@@ -11,36 +11,35 @@ from functools import lru_cache
 
 from msgspec import UNSET, UnsetType
 
-_FLAGGED = re.compile(r"([0-9]{12}|[0-9]{14})([SWsw])")
 _SPACED = re.compile(r"([0-9]{4}|[0-9]{2})-?([0-9]{2})-?([0-9]{2}) ([0-9]{2}):?([0-9]{2})(?::?([0-9]{2}))?")
 _COSEM = re.compile(r"[0-9A-Fa-f]{24}")
 
 _DAYLIGHT_SAVING = 0x80  # bit of a COSEM clock status (IEC 62056-6-2, date_time)
 _STATUS_UNKNOWN = 0xFF
-_EARLIEST = 1970  # two digits from 70 on are 19xx: `700101010000W` is what a meter says for "never"
+_EARLIEST = "1970"  # two digits from 70 on are 19xx: `700101010000W` is what a meter says for "never"
 
 
 def read(text: str, zone: tzinfo) -> datetime | UnsetType | None:
     """The moment `text` names, zone-aware; None where it has the form of a time but is none
     (`632525252525W`); UNSET where it has not even the form.
     """
-    if len(text) == 13 and text[12] in "SWsw" and text.isascii() and text[:12].isdecimal():
-        return _moment(f"{_century(text)}{text[:6]}T{text[6:12]}", text[12] in "Ss", zone)
-    if len(text) == 15 and _FLAGGED.fullmatch(text):
-        return _moment(f"{text[:8]}T{text[8:14]}", text[14] in "Ss", zone)
-    if found := _SPACED.fullmatch(text):
-        year, month, day, hour, minute, second = found.groups("00")
-        return _moment(
-            f"{'' if len(year) == 4 else _century(year)}{year}{month}{day}T{hour}{minute}{second}", None, zone
-        )
-    if _COSEM.fullmatch(text):
-        return _cosem(bytes.fromhex(text), zone)
+    match len(text):
+        case 13 if text[12] in "SWsw" and text[:12].isdecimal():
+            return _moment(f"{_century(text)}{text[:6]}T{text[6:12]}", text[12] in "Ss", zone)
+        case 15 if text[14] in "SWsw" and text[:14].isdecimal():
+            return _moment(f"{text[:8]}T{text[8:14]}", text[14] in "Ss", zone)
+        case 24 if _COSEM.fullmatch(text):
+            return _cosem(bytes.fromhex(text), zone)
+        case length if 11 <= length <= 19 and (found := _SPACED.fullmatch(text)):
+            year, month, day, hour, minute, second = found.groups("00")
+            century = "" if len(year) == 4 else _century(year)
+            return _moment(f"{century}{year}{month}{day}T{hour}{minute}{second}", None, zone)
     return UNSET
 
 
 def read_naive(text: str, zone: tzinfo) -> datetime | UnsetType | None:
     """As `read`, and also `YYMMDDhhmmss` without a flag, where the place says that it is a time."""
-    if len(text) == 12 and text.isascii() and text.isdecimal():
+    if len(text) == 12 and text.isdecimal():
         return _moment(f"{_century(text)}{text[:6]}T{text[6:]}", None, zone)
     return read(text, zone)
 
@@ -63,21 +62,21 @@ def _moment(basic: str, summer: bool | None, zone: tzinfo) -> datetime | None:
         if summer is None:
             offset = datetime.fromisoformat(basic).replace(tzinfo=zone).strftime("%z")
         else:
-            offset = _offsets(zone, int(basic[:4]))[summer]
-        moment = datetime.fromisoformat(basic + offset)
+            offset = _offsets(zone, basic[:4])[summer]
+        return datetime.fromisoformat(basic + offset) if basic >= _EARLIEST else None
     except (ValueError, OverflowError):
         return None
-    return moment if moment.year >= _EARLIEST else None
 
 
 @lru_cache(maxsize=256)
-def _offsets(zone: tzinfo, year: int) -> tuple[str, str]:
+def _offsets(zone: tzinfo, year_text: str) -> tuple[str, str]:
     """Standard and daylight saving offset of the zone in that year, as `+hhmm`.
 
     The smaller and the larger of January's and July's, which also holds south of the equator and
     where the zone's data call winter the exception (Dublin). A zone without daylight saving gets
     the usual hour: the meter says that it has it.
     """
+    year = int(year_text)
     offsets = sorted(datetime(year, month, 1, tzinfo=zone).utcoffset() or timedelta(0) for month in (1, 7))
     standard, daylight = offsets[0], offsets[1] if offsets[1] > offsets[0] else offsets[0] + timedelta(hours=1)
     standard_text, daylight_text = (f"{datetime(year, 1, 1, tzinfo=timezone(o)):%z}" for o in (standard, daylight))
