@@ -14,12 +14,15 @@ DEFAULT = Path("/etc/datalogger/datalogger.toml")
 VARIABLE = "DATALOGGER_CONFIG"
 EX_CONFIG = 78  # sysexits.h
 
-argument = click.argument("config", type=click.Path(path_type=Path), envvar=VARIABLE, default=DEFAULT)
+# Not `readable`: click would refuse the file with a sentence that names no mend.
+_FILE = click.Path(path_type=Path, readable=False)
+
+argument = click.argument("config", type=_FILE, envvar=VARIABLE, default=DEFAULT)
 """[CONFIG] of a command: as written, else $DATALOGGER_CONFIG, else /etc/datalogger/datalogger.toml."""
 
 option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=_FILE,
     envvar=VARIABLE,
     default=DEFAULT,
     show_default=True,

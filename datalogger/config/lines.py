@@ -30,7 +30,7 @@ class Lines:
         numbers: dict[tuple[str, ...], int] = {}
         table: tuple[str, ...] = ()
         inside = None  # the delimiter of the multi-line text that goes on over this line
-        for number, line in enumerate(self._text.splitlines(), start=1):
+        for number, line in enumerate(self._text.split("\n"), start=1):
             starts_inside = inside is not None
             for delimiter in _MULTILINE.findall(line):
                 if inside is None:

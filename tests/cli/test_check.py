@@ -1,6 +1,7 @@
 """datalogger check: says what would run, or what is wrong, and touches nothing."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,20 @@ def test_without_anything_it_is_the_file_in_etc(monkeypatch: pytest.MonkeyPatch)
     result = check()
     assert result.exit_code == 78
     assert result.stderr.startswith("/etc/datalogger/datalogger.toml: no such file")
+
+
+def test_a_file_this_user_may_not_read_names_the_user_who_may(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # what click asks
+    monkeypatch.setattr(Path, "read_bytes", _denied)
+    result = check(configuration)
+    assert result.exit_code == 78
+    assert result.stderr.strip().endswith(f"sudo -u datalogger datalogger check {configuration}")
+
+
+def _denied(path: Path) -> bytes:
+    raise PermissionError(13, "Permission denied")
 
 
 def _not_there(path: Path) -> bytes:
