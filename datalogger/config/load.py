@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,12 +10,11 @@ from urllib.parse import urlsplit
 
 from datalogger import registry
 from datalogger.config.checks import nearest
+from datalogger.config.document import read_document
 from datalogger.config.lines import Lines
-from datalogger.config.problems import ConfigProblems, Problems, Where, one_line, shown
+from datalogger.config.problems import Problems, Where, shown
 from datalogger.config.schema import Configuration, ServiceOptions, SinkOptions, SourceOptions, SpoolOptions
 from datalogger.config.tables import TableReader
-
-SAMPLE = "etc/datalogger.toml of the datalogger project, with every option in it"
 
 # The spool keeps one bit a sink in a signed 64-bit number.
 MAX_SINKS = 63
@@ -26,18 +24,6 @@ EXCLUSIVE = {("source", "serial"): "port", ("sink", "file"): "path"}
 
 TABLES = ("source", "sink", "spool", "service")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-
-# A line that assigns something a person must not see, though it could not be parsed.
-_SECRET_ASSIGNMENT = re.compile(r"(key|secret|token|password)(?!_file|_env|_credential)[\w-]*[\"']?\s*=", re.IGNORECASE)
-
-# A value that is no number, true or false, and stands there without quotes.
-_BARE_TEXT = re.compile(r"=\s*(?!true\b|false\b|inf\b|nan\b)(\d+ *)?[A-Za-z/$]")
-
-# tomllib's words → plainer ones.
-_PLAINER = {
-    "Cannot overwrite a value": "this key is there already",
-    "Expected newline or end of document after a statement": "this goes on where it should end",
-}
 
 Options = TypeVar("Options", SourceOptions, SinkOptions)
 
@@ -53,9 +39,8 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
     Without `read_secrets` only the form is judged: no key file, variable or credential is looked at.
     """
     path = path.absolute()
-    text = _read(path)
+    document, text = read_document(path)
     problems = Problems(path, Lines(text))
-    document = _parse(text, path)
     reader = TableReader(problems, path.parent, read_secrets=read_secrets)
 
     for name in document:
@@ -71,58 +56,6 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
     configuration = Configuration(file=path, sources=sources, sinks=sinks, spool=spool, service=service)
     _warn(configuration, problems)
     return configuration, problems.warnings
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        what = f"no such file; write one after {SAMPLE}, or name another: datalogger check FILE"
-    except IsADirectoryError:
-        what = "a directory; name the file in it: datalogger check FILE"
-    except PermissionError:
-        what = (
-            "this user may not read it; look as the user datalogger runs as: "
-            f"sudo -u datalogger datalogger check {path}"
-        )
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        octet = error.object[error.start : error.start + 1].hex().upper()
-        raise ConfigProblems([f"{path}:{line}: octet {octet} is not UTF-8: save the file as UTF-8"]) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        what = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    raise ConfigProblems([one_line(f"{path}: {what}")])
-
-
-def _parse(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigProblems([_syntax_problem(text, path, str(error))]) from None
-    except RecursionError:
-        raise ConfigProblems([f"{path}: lists or tables stand too deep in one another"]) from None
-    except ValueError:  # Python's own bound
-        raise ConfigProblems([f"{path}: not TOML: a number has thousands of digits"]) from None
-
-
-def _syntax_problem(text: str, path: Path, told: str) -> str:
-    """tomllib's sentence with file, line and column before it and the line itself behind."""
-    found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", told)
-    if found is None:
-        what = told.replace(" (at end of document)", "")
-        return f"{path}:{len(text.splitlines())}: not TOML: {_PLAINER.get(what, what)}, at the end of the file"
-    number, column = int(found[1]), int(found[2])
-    lines = text.replace("\r\n", "\n").split("\n")
-    before = "\n".join(lines[: number - 1])
-    line = lines[number - 1].strip() if number <= len(lines) else ""
-    if (before.count('"""') + before.count("'''")) % 2:
-        line = ""  # a piece of a longer text: nobody knows what is in it
-    if secret := _SECRET_ASSIGNMENT.search(line):
-        line = f"{line[: secret.end()]} ***"
-    what = _PLAINER.get(told[: found.start()], told[: found.start()])
-    if _BARE_TEXT.search(line):
-        what += " (a text stands in quotes)"
-    return one_line(f"{path}:{number}:{column}: not TOML: {what}{f' in: {line}' if line else ''}")
 
 
 def _table(tables: Mapping[str, Any], where: Where, form: str, problems: Problems) -> dict[str, Any]:
