@@ -1,0 +1,44 @@
+"""Hex as people keep captures in: digits in pairs, blanks and line ends anywhere, `#` begins a comment."""
+
+import re
+
+_COMMENT = re.compile(rb"#[^\n]*")
+_BLANKS = b" \t\r\n"
+_DIGITS = b"0123456789abcdefABCDEF"
+
+
+class NotHex(ValueError):
+    """The text is no hex; the message says where it is not."""
+
+
+def looks_like_hex(beginning: bytes) -> bool:
+    """Whether these first octets of a file are hex text; no protocol's own bytes look like it."""
+    digits = _COMMENT.sub(b"", beginning).translate(None, _BLANKS)
+    return digits != b"" and not digits.translate(None, _DIGITS)
+
+
+class HexText:
+    """Turns hex text into octets, block by block."""
+
+    def __init__(self) -> None:
+        self._in_comment = False
+        self._half = b""  # the first digit of a pair that the next block completes
+
+    def feed(self, text: bytes) -> bytes:
+        """NotHex quotes what is neither digit nor blank."""
+        if self._in_comment:
+            _, line_end, text = text.partition(b"\n")
+            self._in_comment = not line_end
+        last_line = text[text.rfind(b"\n") + 1 :]
+        self._in_comment = self._in_comment or b"#" in last_line
+        digits = self._half + _COMMENT.sub(b"", text).translate(None, _BLANKS)
+        if foreign := digits.translate(None, _DIGITS):
+            raise NotHex(f"{foreign[:16].decode('latin-1')!r} is no hex")
+        whole = len(digits) // 2 * 2
+        self._half = digits[whole:]
+        return bytes.fromhex(digits[:whole].decode("ascii"))
+
+    def end(self) -> None:
+        """NotHex where half an octet is left."""
+        if self._half:
+            raise NotHex(f"an odd number of hex digits: the last one, {self._half.decode()}, is half an octet")

@@ -1,0 +1,125 @@
+"""The five rules of the stream contract, over every framer: a new one is one entry in FRAMERS."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datalogger.protocol.p1 import framer as p1
+from tests.protocol.invariants import (
+    PLACES,
+    Speaker,
+    cut,
+    events_of,
+    joined,
+    noise,
+    payloads,
+    streams,
+)
+from tests.protocol.p1.corpus import telegram
+
+FRAMERS = [
+    Speaker(
+        name="p1",
+        framer=p1.P1Framer,
+        frames=(
+            telegram("nl-dsmr50_iskra-am550e_bus2"),
+            telegram("at-sagemcom_minimum"),
+            telegram("lu-smarty_dsmrreader"),
+            telegram("be-emucs_fluvius_units-without-star"),
+        ),
+        tokens=(b"/", b"/ABC5\r\n", b"\r\n", b"\n", b"\r", b"!", b"!\r\n", b"\n!1234\r\n", b"(", b")", b"0-0:1.0.0(", b"\0"),
+        bound=p1.MAX_TELEGRAM + p1.MAX_HEADER + p1.MAX_SLICE,
+    ),
+]  # fmt: skip
+
+every_framer = pytest.mark.parametrize("speaker", FRAMERS, ids=lambda speaker: speaker.name)
+TRIES = settings(max_examples=60, deadline=None)
+
+
+@every_framer
+@TRIES
+@given(data=st.data())
+def test_no_byte_is_lost(speaker: Speaker, data: st.DataObject) -> None:
+    stream = data.draw(streams(speaker))
+    assert joined(events_of(speaker.framer(), [stream])) == stream
+
+
+@every_framer
+@TRIES
+@given(data=st.data())
+def test_chunking_does_not_matter(speaker: Speaker, data: st.DataObject) -> None:
+    stream = data.draw(streams(speaker))
+    parts = cut(stream, data.draw(PLACES))
+    assert events_of(speaker.framer(), parts) == events_of(speaker.framer(), [stream])
+
+
+@every_framer
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_byte_by_byte_is_the_same_as_all_at_once(speaker: Speaker, data: st.DataObject) -> None:
+    stream = data.draw(streams(speaker))
+    assert events_of(speaker.framer(), cut(stream, range(len(stream)))) == events_of(speaker.framer(), [stream])
+
+
+@every_framer
+@TRIES
+@given(data=st.data())
+def test_a_framer_after_idle_is_as_good_as_new(speaker: Speaker, data: st.DataObject) -> None:
+    framer, frame = speaker.framer(), speaker.frames[0]
+    events_of(framer, [data.draw(streams(speaker))])
+    assert payloads(events_of(framer, [frame])) == [frame]
+
+
+@every_framer
+def test_a_torn_telegram_costs_only_itself_wherever_it_is_cut(speaker: Speaker) -> None:
+    for torn, sound in zip(speaker.frames, speaker.frames[1:] + speaker.frames[:1], strict=True):
+        for length in range(1, len(torn)):
+            events = events_of(speaker.framer(), [sound, torn[:length], sound, sound])
+            whole = torn[:length].rstrip(b"\r\n") == torn.rstrip(b"\r\n")  # but for its line end nothing is missing
+            assert payloads(events)[-2:] == [sound, sound], length
+            assert whole or (len(payloads(events)) == 3 and noise(events)), length
+
+
+@every_framer
+def test_a_telegram_without_its_beginning_costs_only_itself(speaker: Speaker) -> None:
+    torn, sound = speaker.frames[:2]
+    for begin in range(1, len(torn)):
+        assert payloads(events_of(speaker.framer(), [torn[begin:], sound])) == [sound], begin
+
+
+@every_framer
+@TRIES
+@given(data=st.data())
+def test_a_flipped_bit_never_passes_and_costs_no_other(speaker: Speaker, data: st.DataObject) -> None:
+    first, second, third = (data.draw(st.sampled_from(speaker.frames)) for _ in range(3))
+    place = data.draw(st.integers(0, len(second) - 1))
+    damaged = bytearray(second)
+    damaged[place] ^= 1 << data.draw(st.integers(0, 7))
+    found = payloads(events_of(speaker.framer(), [first, bytes(damaged), third]))
+    assert found[0] == first
+    assert found[-1] == third
+    for frame in found[1:-1]:  # the line end and the letter case of the check sum are not covered by it
+        assert frame.upper().split() == second.upper().split()
+
+
+@every_framer
+def test_noise_is_an_event(speaker: Speaker) -> None:
+    events = events_of(speaker.framer(), [b"\xff\xf1\x00 noise", speaker.frames[0]])
+    assert [event.octets for event in noise(events)] == [b"\xff\xf1\x00 noise"]
+    assert payloads(events) == [speaker.frames[0]]
+
+
+@every_framer
+@pytest.mark.parametrize(
+    "filler", [b"\xff", b"\x00", b"/", b"/ABC5\r\n", b"a", b"\r\n", b"!", b"\n!\r\n", b"/ABC5\n!\n"]
+)
+def test_the_buffer_is_bounded(speaker: Speaker, filler: bytes) -> None:
+    framer = speaker.framer()
+    stream = speaker.frames[0][:50] + filler * (200_000 // len(filler))
+    given_back = taken = 0
+    for begin in range(0, len(stream), 1000):
+        chunk = stream[begin : begin + 1000]
+        taken += len(chunk)
+        given_back += len(joined(framer.feed(chunk)))
+        assert taken - given_back <= speaker.bound
+    assert payloads(events_of(framer, [speaker.frames[1]]))[-1:] == [speaker.frames[1]]
