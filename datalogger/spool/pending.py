@@ -16,6 +16,10 @@ from datalogger.model import Delivery, Report
 
 AHEAD = 32
 """Reports of a backlog kept in RAM for a sink, some 10 kB each: one page from the disk."""
+PAGE_LIMIT = 256
+"""The most that one `take` hands out."""
+UNPROVEN = 256
+"""Settled on disk without the disk knowing it: at this many, no more is handed out before a commit."""
 RECENT = 32
 """Reports that went to disk and that a live-first sink is still offered as live ones."""
 
@@ -134,6 +138,20 @@ class Pending:
         self.read_through = max(self.read_through, read_through)
         if exhausted and not self.late:
             self.stored = 0
+
+    def is_settled(self, late: Iterable[int], found: Iterable[tuple[int, int]]) -> None:
+        """The disk knows of the late ones now. found: sequence, octets of those that were pending there."""
+        self.late -= set(late)
+        for sequence, size in found:
+            if self.ahead.pop(sequence, None) is None:
+                self.stored -= 1
+            self.octets -= size
+
+    def start_again(self, entries: Iterable[Held]) -> None:
+        """The file is lost: these are all that is left, in RAM only."""
+        self.__init__(self.sink)  # type: ignore[misc]
+        for held in entries:
+            self.append(held)
 
     def unload(self) -> None:
         """Leave it all to the disk, as before a change there that RAM cannot follow."""

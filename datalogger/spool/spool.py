@@ -1,126 +1,299 @@
-"""The spool: every report is kept here until every sink that wants it has it."""
+"""The spool: every report is kept here until every sink that wants it has it.
+
+The event loop owns the RAM side (`Tail`, one `Pending` a sink), one thread owns the file (`Store`).
+A report is appended in RAM; what some sink still wants when the window closes goes to disk, together
+with all moved cursors, in one transaction. Nothing leaves RAM before that transaction has returned.
+"""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
+import structlog
+
 from datalogger.clock import Clock
 from datalogger.config.schema import SinkOptions, SpoolOptions
+from datalogger.errors import ConfigError
 from datalogger.metrics import Metrics
 from datalogger.model import Delivery, Report
-from datalogger.spool.pending import Backlog, Held, Pending
+from datalogger.spool import database
+from datalogger.spool.cursors import SINKS
+from datalogger.spool.eviction import Loss
+from datalogger.spool.keeper import Keeper, Outcome
+from datalogger.spool.log import Log
+from datalogger.spool.pending import PAGE_LIMIT, UNPROVEN, Backlog, Held, Pending
+from datalogger.spool.quarantine import Aside
+from datalogger.spool.upkeep import Upkeep
 
 __all__ = ["Backlog", "Spool"]
 
+_log = structlog.get_logger(__name__)
+
+ROUND_S = 1.0  # how often the file is looked at for requests from the command line, in RAM only
+ASIDES = 1000  # quarantined records held in RAM while the disk fails, some 10 MB; the oldest leave first, counted
+
+
+def check_sinks(sinks: Mapping[str, SinkOptions]) -> None:
+    """ConfigError where there are more than a row has bits for."""
+    if len(sinks) > SINKS:
+        raise ConfigError(
+            f"[sink.*]: {len(sinks)} sinks, the spool can serve {SINKS}; run a second daemon for the rest"
+        )
+
 
 class Spool:
+    """All methods are called from the event loop; `keep` must be running for anything to reach the disk."""
+
     def __init__(
-        self, options: SpoolOptions, sinks: Mapping[str, SinkOptions], *, clock: Clock, metrics: Metrics
+        self,
+        options: SpoolOptions,
+        sinks: Mapping[str, SinkOptions],
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        connect: database.Connect = database.connect,
     ) -> None:
+        check_sinks(sinks)
         self._options = options
-        self._sinks = dict(sinks)
         self._clock = clock
         self._metrics = metrics
-        self._next = 1
-        self._tail: OrderedDict[int, Held] = OrderedDict()
-        self._pending = {name: Pending(name) for name in sinks}
-        self._arrived = {name: asyncio.Event() for name in sinks}
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._disk_through = 0
+        self._keeper = Keeper(options, sinks, clock, metrics, connect)
+        self._upkeep = Upkeep(self._keeper, self._take_back)
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    # ── the life of the spool ────────────────────────────────────────────────────────────────────
 
     async def open(self) -> None:
-        """Never raises over its store."""
+        """Never raises over its store: what cannot be opened is retried, delivery goes on from RAM."""
+        keeper = self._keeper
+        if keeper.store is not None:
+            async with keeper.turn:
+                await keeper.open(None)
+            if not keeper.store.began:
+                # The file may hold any sequences: begin above all it can have, so that it can be gone on with later.
+                keeper.first = keeper.next = max(keeper.next, int(self._clock.now().timestamp()) << 16)
+                keeper.disk_through = keeper.next - 1
+        keeper.show_state()
+
+    async def keep(self) -> None:
+        """The endless loop that commits, bounds, retries and obeys requests; one task of the pipeline."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self.tick()
+
+    async def tick(self) -> None:
+        """One round of `keep`."""
+        keeper, now = self._keeper, self._clock.monotonic()
+        if keeper.store is not None and (not keeper.failing or now >= keeper.retry_at):
+            async with keeper.turn:
+                await keeper.commit(keeper.due(now), probe=keeper.failing)
+            if not keeper.failing:
+                await self._upkeep.tick(now)
+        keeper.losses.tell()
+
+    def _pause(self) -> float:
+        keeper, now = self._keeper, self._clock.monotonic()
+        if keeper.failing:
+            return min(ROUND_S, max(0.0, keeper.retry_at - now))
+        if keeper.store is None:
+            return ROUND_S
+        return 0.0 if self._upkeep.busy else min(ROUND_S, self._options.window, keeper.due_in(now))
+
+    async def close(self) -> None:
+        """Commit everything still wanted and every cursor, mark the end clean. Safe to call twice."""
+        keeper = self._keeper
+        if self._closed:
+            return
+        self._closed = True
+        if keeper.store is not None:
+            async with keeper.turn:
+                await keeper.commit(list(keeper.tail), probe=keeper.failing)
+                high = keeper.next
+                await keeper.attempt(lambda log: log.finish(high))
+            await keeper.store.close()
+            if lost := len(keeper.tail):
+                _log.error("reports lost: the store failed to the end", count=lost, file=str(self._options.path))
+        keeper.losses.tell(all=True)
+
+    async def reconfigure(self, sinks: Mapping[str, SinkOptions]) -> None:
+        """A reload: sinks added (from the head on), removed (their backlog is an orphan's), changed."""
+        check_sinks(sinks)
+        keeper = self._keeper
+        async with keeper.turn:
+            removed, added = keeper.pending.keys() - sinks.keys(), sinks.keys() - keeper.pending.keys()
+            if removed or added:
+                await keeper.commit(list(keeper.tail))
+            for name in removed:
+                for sequence in list(keeper.pending[name].fresh):  # in RAM only: there is no file to keep it in
+                    keeper.settle(name, sequence)
+                    keeper.losses.count(name, "removed")
+                del keeper.pending[name]
+                keeper.arrived.pop(name).set()
+            for name in added:
+                keeper.pending[name] = Pending(name, position=keeper.disk_through)
+                keeper.arrived[name] = asyncio.Event()
+            keeper.sinks = dict(sinks)
+            if removed or added:
+                now = self._clock.now() if self._clock.trusted else None
+                standings = await keeper.attempt(lambda log: log.register(list(sinks), now))
+                keeper.take_up([known for known in standings or () if known.name in added])
+        keeper.tell_waiters()
+
+    # ── reports in ───────────────────────────────────────────────────────────────────────────────
 
     def append(self, report: Report, wanted: Collection[str]) -> int:
         """Take a report for the sinks named. Never blocks, never raises; its sequence."""
-        sequence, self._next = self._next, self._next + 1
-        names = {name for name in wanted if name in self._pending}
+        keeper = self._keeper
+        sequence, keeper.next = keeper.next, keeper.next + 1
+        size = 512 + 2 * len(report.frame) + 192 * len(report.records)  # what its objects take up in RAM
+        names = {name for name in wanted if name in keeper.pending and not self._is_full(name, size)}
         if names:
             received = report.received_at or self._clock.now()
-            size = 256 + len(report.frame) + 64 * len(report.records)
-            held = Held(sequence, report, received, self._clock.trusted, size, self._clock.monotonic(), names)
-            self._tail[sequence] = held
-            for name in names:
-                self._pending[name].append(held)
-                self._arrived[name].set()
+            self._hold(Held(sequence, report, received, self._clock.trusted, size, self._clock.monotonic(), names))
         return sequence
 
-    async def keep(self) -> None:
-        """The endless loop that commits, bounds, retries; runs as one task of the pipeline."""
-        while True:
-            await asyncio.sleep(1)
+    def _take_back(self, report: Report, wanted: frozenset[str] | None, forced: bool) -> None:
+        """A report saved from a damaged file: new, doubtful, and due on disk at once. wanted None: nobody knows who."""
+        keeper = self._keeper
+        names = keeper.pending.keys() if wanted is None else keeper.pending.keys() & wanted
+        if names:
+            sequence, keeper.next = keeper.next, keeper.next + 1
+            size = 512 + 2 * len(report.frame) + 192 * len(report.records)
+            received, due = report.received_at or self._clock.now(), float("-inf")
+            self._hold(Held(sequence, report, received, False, size, due, set(names), set(names), forced))
+
+    def _hold(self, held: Held) -> None:
+        keeper = self._keeper
+        keeper.tail.append(held)
+        for name in held.wanted:
+            keeper.pending[name].append(held)
+            if keeper.offers_fresh:
+                keeper.arrived[name].set()
+        if self._options.durability == "strict":
+            self._wake.set()
+        if keeper.tail.octets > self._options.memory_bytes:
+            oldest, thin = keeper.policies()
+            for sink, reason, sequence in keeper.tail.surplus(self._options.memory_bytes, oldest=oldest, thin=thin):
+                keeper.settle(sink, sequence)
+                keeper.losses.count(sink, reason)
+            keeper.tell_waiters()
+
+    def _is_full(self, sink: str, size: int) -> bool:
+        """Whether this sink takes no new report now, by its policy drop-newest."""
+        keeper = self._keeper
+        if keeper.sinks[sink].when_full != "drop-newest":
+            return False
+        full = self._upkeep.full or keeper.tail.octets + size > self._options.memory_bytes
+        if full:
+            keeper.losses.count(sink, "full")
+        return full
+
+    # ── reports out ──────────────────────────────────────────────────────────────────────────────
 
     async def take(self, sink: str, limit: int) -> list[Delivery]:
-        """The next pending, oldest first; settles nothing, so the same answer until settled."""
-        return self._pending[sink].next(limit, fresh=True)
+        """The next pending, oldest first, at most PAGE_LIMIT; settles nothing, so the same until settled."""
+        keeper, pending, limit = self._keeper, self._keeper.pending[sink], min(limit, PAGE_LIMIT)
+        if len(pending.settled) >= UNPROVEN and not keeper.failing:
+            async with keeper.turn:
+                await keeper.commit([])
+        if pending.stored and len(pending.ahead) < limit:
+            async with keeper.turn:
+                await keeper.read_ahead(pending, limit)
+        return pending.next(limit, fresh=keeper.offers_fresh and (not pending.stored or keeper.failing))
 
     async def take_live(self, sink: str, limit: int) -> list[Delivery]:
-        return self._pending[sink].live(limit, fresh=True)
+        """Of what came in a moment ago, and is still in RAM, the oldest."""
+        return self._keeper.pending[sink].live(limit, fresh=self._keeper.offers_fresh)
 
     async def arrival(self, sink: str, timeout: float) -> None:
-        """Return when something came for this sink since the last call returned, or after `timeout`."""
+        """Return when something came for this sink since the last return, or after `timeout` seconds."""
+        arrived = self._keeper.arrived[sink]
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                await self._arrived[sink].wait()
-        self._arrived[sink].clear()
+                await arrived.wait()
+        arrived.clear()
 
     def accept(self, sink: str, sequences: Collection[int]) -> None:
         """The receiver has them."""
-        for sequence in sequences:
-            held = self._pending[sink].settle(sequence, self._disk_through)
-            if held is not None and not held.wanted:
-                self._tail.pop(sequence, None)
-        self._tell_waiters()
+        keeper = self._keeper
+        if sink in keeper.pending:
+            for sequence in sequences:
+                keeper.settle(sink, sequence)
+            keeper.tell_waiters()
 
     async def set_aside(self, sink: str, answers: Mapping[int, str], reason: str) -> None:
-        """Into quarantine. reason: rejected, stale or suspect."""
-        self.accept(sink, list(answers))
+        """Into quarantine, each with the server's answer. reason: rejected, stale or suspect."""
+        keeper, now = self._keeper, self._clock.now()
+        for sequence, answer in answers.items():
+            held = keeper.settle(sink, sequence)
+            received, report = (held.received, held.report) if held is not None else (now, None)
+            source, flags = report.source if report else "", database.TRUSTED * (held is not None and held.trusted)
+            keeper.asides.append(Aside(sink, sequence, source, received, flags, now, reason, answer, report))
+            self._metrics.add("datalogger_sink_quarantined_total", sink, reason)
+            _log.warning("report set aside", sink=sink, reason=reason, sequence=sequence, answer=answer)
+        if keeper.store is None:
+            keeper.asides.clear()  # memory mode: nobody could ever look at them
+        elif not keeper.failing:
+            async with keeper.turn:
+                await keeper.commit(keeper.due(self._clock.monotonic()))
+        for aside in keeper.asides[:-ASIDES]:
+            keeper.losses.count(aside.sink, "quarantine-full")
+        del keeper.asides[:-ASIDES]
+        keeper.tell_waiters()
 
     def doubt(self, sink: str, sequences: Collection[int]) -> None:
-        """An attempt ended without an answer: offer them as doubtful from now on."""
+        """An attempt ended without an answer: offer them as doubtful from now on, also after a restart."""
+        pending = self._keeper.pending[sink]
         for sequence in sequences:
-            if (held := self._tail.get(sequence)) is not None:
+            held = pending.fresh.get(sequence) or pending.ahead.get(sequence) or pending.recent.get(sequence)
+            if held is not None:
                 held.doubtful = held.doubtful | {sink}
+            if sequence not in pending.fresh:
+                pending.doubts.add(sequence)
+                self._keeper.now_dirty()
 
     async def skip_backlog(self, sink: str, keep: int) -> int:
         """Give up all but the newest `keep`; how many that were."""
-        fresh = list(self._pending[sink].fresh)
-        given_up = fresh[: len(fresh) - keep]
-        self.accept(sink, given_up)
-        return len(given_up)
+        keeper, pending = self._keeper, self._keeper.pending[sink]
+        fresh = list(pending.fresh)
+        kept = min(keep, len(fresh))
+        given_up = fresh[: len(fresh) - kept]
+        for sequence in given_up:
+            keeper.settle(sink, sequence)
+        keeper.losses.count(sink, "replay-policy", len(given_up))
+        keeper.tell_waiters()
+
+        def work(log: Log, _: int) -> Outcome[tuple[int, bool]]:
+            count, octets, more = log.skip(sink, keep - kept)
+            return Outcome([Loss(sink, "replay-policy", count, octets)] if count else [], (count, more))
+
+        total, more = len(given_up), True
+        while more and (pending.stored or pending.ahead):
+            count, more = await keeper.change(work, {sink}) or (0, False)
+            total += count
+        return total
+
+    # ── what is known ────────────────────────────────────────────────────────────────────────────
 
     def backlog(self, sink: str) -> Backlog:
-        return self._pending[sink].backlog()
+        """Cheap: from counters in RAM."""
+        return self._keeper.pending[sink].backlog()
 
     @property
     def state(self) -> str:
-        """durable, memory or degraded."""
-        return "memory"
+        """durable; memory: nothing is kept on disk, as configured; degraded: the disk fails, RAM carries on."""
+        if self._keeper.store is None:
+            return "memory"
+        return "degraded" if self._keeper.failing else "durable"
 
     def durable_through(self) -> int:
         """The highest sequence up to which everything is settled or committed."""
-        return next(iter(self._tail), self._next) - 1
+        return self._keeper.durable_through()
 
     async def settled_or_durable(self, sequence: int) -> None:
-        if self.durable_through() < sequence:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append((sequence, waiter))
-            await waiter
-
-    async def reconfigure(self, sinks: Mapping[str, SinkOptions]) -> None:
-        """A reload: sinks added, removed, changed."""
-        for name in sinks.keys() - self._pending.keys():
-            self._pending[name] = Pending(name)
-            self._arrived[name] = asyncio.Event()
-        self._sinks = dict(sinks)
-
-    async def close(self) -> None:
-        """Commit everything still wanted; safe to call twice."""
-
-    def _tell_waiters(self) -> None:
-        through = self.durable_through()
-        for sequence, waiter in self._waiters:
-            if sequence <= through and not waiter.done():
-                waiter.set_result(None)
-        self._waiters = [known for known in self._waiters if not known[1].done()]
+        """Wait until `durable_through` has reached it."""
+        await self._keeper.settled_or_durable(sequence)

@@ -1,0 +1,134 @@
+"""The SQLite file: how it is opened, what stands in it, what its errors mean."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from datalogger.errors import SpoolError
+
+APPLICATION = 0x64_6C_6F_67  # "dlog": PRAGMA application_id
+SCHEMA_VERSION = 1
+TRUSTED, FORCED = 1, 2  # flags of a row: received under a trusted clock; sent again on a person's word
+BUSY_S = 5  # a command line that writes a request holds the file for milliseconds
+
+# `log` is apart from `body` so that counting, thinning and clearing a bit never touch the bodies.
+_SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE sink(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, position INTEGER NOT NULL,
+                  doubt_through INTEGER NOT NULL DEFAULT 0, doubt_from INTEGER NOT NULL DEFAULT 0,
+                  doubt_to INTEGER NOT NULL DEFAULT -1, orphaned INTEGER);
+CREATE TABLE source(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE log(seq INTEGER PRIMARY KEY, received INTEGER NOT NULL, flags INTEGER NOT NULL, source INTEGER NOT NULL,
+                 wanted INTEGER NOT NULL, doubtful INTEGER NOT NULL, size INTEGER NOT NULL);
+CREATE TABLE body(seq INTEGER PRIMARY KEY, crc INTEGER NOT NULL, dictionary INTEGER NOT NULL, octets BLOB NOT NULL);
+CREATE TABLE dictionary(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, first INTEGER NOT NULL,
+                        crc INTEGER NOT NULL, octets BLOB NOT NULL);
+CREATE TABLE aside(id INTEGER PRIMARY KEY, sink TEXT NOT NULL, seq INTEGER NOT NULL, source TEXT NOT NULL,
+                   received INTEGER NOT NULL, flags INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL,
+                   answer TEXT NOT NULL, crc INTEGER NOT NULL, octets BLOB NOT NULL);
+CREATE INDEX aside_by_sink ON aside(sink, id);
+CREATE TABLE request(id INTEGER PRIMARY KEY, verb TEXT NOT NULL, sink TEXT NOT NULL, selector TEXT NOT NULL,
+                     asked INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0, finished INTEGER, answer TEXT);
+"""
+
+
+class Connection(Protocol):
+    """The part of `sqlite3.Connection` the spool uses; the power-cut test brings its own."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any: ...
+    def close(self) -> None: ...
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_us(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
+
+
+Connect = Callable[[Path], Connection]
+
+
+class Damaged(SpoolError):
+    """The file is no database, is malformed, or was written by a newer program."""
+
+
+def connect(path: Path) -> Connection:
+    """In autocommit: every transaction is written out below."""
+    return sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """For a process that only looks. SpoolError where there is nothing to look at."""
+    if not path.is_file():
+        raise SpoolError(f"{path}: no spool there (path of [spool] in the configuration, or --spool)")
+    try:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_S
+        )
+        check_version(connection, path)
+    except sqlite3.Error as error:
+        raise SpoolError(f"{path}: cannot be read ({error}); is this the spool, and may this user read it?") from error
+    return connection
+
+
+def check_version(connection: Connection, path: Path) -> bool:
+    """Whether it is new and empty. Damaged where it is another program's or a newer one's."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        return True
+    if application != APPLICATION:
+        raise Damaged(f"{path}: a database, but not a spool of datalogger (application id {application})")
+    if version > SCHEMA_VERSION:
+        raise Damaged(f"{path}: written by a newer datalogger (schema {version}, this one knows {SCHEMA_VERSION})")
+    return False
+
+
+def prepare(connection: Connection, path: Path) -> None:
+    """Settings of the connection, and the schema where the file is new."""
+    if check_version(connection, path):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is written, or never
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # fsync at every commit: a committed report outlives a power cut
+        "cache_size = -2000",
+        "wal_autocheckpoint = 1000",
+        "journal_size_limit = 8000000",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    if check_version(connection, path):
+        with transaction(connection):
+            for statement in _SCHEMA.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """All of it, on disk, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself; the error that made it is on its way
+            connection.execute("ROLLBACK")
+        raise
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file itself is broken, rather than the disk under it full or failing."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, Damaged) or (code is not None and code & 0xFF in (11, 26))  # CORRUPT, NOTADB

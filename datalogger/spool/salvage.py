@@ -1,0 +1,155 @@
+"""What can be had from a file that was set aside: row by row, around the damage."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from datalogger.errors import DecodeError
+from datalogger.model import Report
+from datalogger.spool.bodies import Body, Dictionaries
+from datalogger.spool.database import FORCED
+
+KEPT = 2
+"""Files set aside that stay for a person to look at; older ones are deleted, so a failing card does not fill up."""
+
+SUFFIXES = ("", "-wal", "-shm")
+_PAGE = 4096
+_STRIDE = 16  # rows stepped over where one cannot be read: about what a damaged page holds
+_GIVE_UP = 4096  # steps without a readable row, after which nothing more is expected
+
+
+class Known(NamedTuple):
+    """What this process knows of a sink in the damaged file: settled up to `position`, and these."""
+
+    position: int
+    settled: frozenset[int]
+
+
+class Saved(NamedTuple):
+    """A report from the damaged file. wanted: the sinks that had it still to get; None: nobody knows."""
+
+    report: Report
+    wanted: frozenset[str] | None
+    forced: bool
+
+
+def set_aside(path: Path, now: datetime) -> Path:
+    """Rename the file (or what stands in its place) with its write-ahead log; where it is now."""
+    stem = f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}"
+    number, target = 0, path.with_name(stem)
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{stem}-{number}")
+    for suffix in SUFFIXES:
+        with suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{target}{suffix}")
+    others = sorted(
+        (known for known in path.parent.glob(f"{path.name}.damaged-*") if not known.name.endswith(("-wal", "-shm"))),
+        key=lambda known: known.stat().st_mtime,
+    )
+    for old in [known for known in others if known != target and known.is_file()][: -KEPT + 1]:
+        for suffix in SUFFIXES:
+            Path(f"{old}{suffix}").unlink(missing_ok=True)
+    return target
+
+
+def salvage(path: Path, known: Mapping[str, Known]) -> Iterator[Saved | None]:
+    """Every report that can still be read and that some sink wants; None for each that cannot.
+
+    known: for sinks of this process; for others the file itself is asked. Blocking, one row at a time.
+    """
+    if not path.is_file():
+        return
+    _mend_header(path)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=1)
+    try:
+        connection.execute("PRAGMA cell_size_check = ON")
+        sinks = _sinks(connection)
+        dictionaries = Dictionaries(connection)
+        for sequence, body in _bodies(connection):
+            if body is None:
+                yield None
+                continue
+            wanted, forced = _wanted(connection, sequence, sinks, known)
+            if wanted is not None and not wanted:
+                continue
+            try:
+                yield Saved(dictionaries.unpack(body), wanted, forced)
+            except (DecodeError, sqlite3.Error):
+                yield None
+    finally:
+        connection.close()
+
+
+def _sinks(connection: sqlite3.Connection) -> list[tuple[int, str, int]] | None:
+    with suppress(sqlite3.Error):
+        return list(connection.execute("SELECT id, name, position FROM sink"))
+    return None
+
+
+def _bodies(connection: sqlite3.Connection) -> Iterator[tuple[int, Body | None]]:
+    after = misses = 0
+    while misses < _GIVE_UP:
+        try:
+            row = connection.execute(
+                "SELECT seq, crc, dictionary, octets FROM body WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
+            ).fetchone()
+        except sqlite3.DatabaseError:
+            after, misses = after + _STRIDE, misses + 1
+            continue
+        if row is None:
+            return
+        after, misses = row[0], 0
+        sound = isinstance(row[1], int) and isinstance(row[2], int) and isinstance(row[3], bytes)
+        yield row[0], Body(*row[1:]) if sound else None
+
+
+def _wanted(
+    connection: sqlite3.Connection,
+    sequence: int,
+    sinks: list[tuple[int, str, int]] | None,
+    known: Mapping[str, Known],
+) -> tuple[frozenset[str] | None, bool]:
+    """(who wants it, forced)"""
+    try:
+        row = connection.execute("SELECT wanted, flags FROM log WHERE seq = ?", (sequence,)).fetchone()
+    except sqlite3.DatabaseError:
+        row = None
+    if row is None or sinks is None:
+        return None, False
+    found = set()
+    for id, name, position in sinks:
+        settled = known.get(name, Known(position, frozenset()))
+        if row[0] >> id & 1 and sequence > max(position, settled.position) and sequence not in settled.settled:
+            found.add(name)
+    return frozenset(found), bool(row[1] & FORCED)
+
+
+def _mend_header(path: Path) -> None:
+    """Write the first 100 octets anew where they are rubbish: all else in the file may be sound."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        if size < _PAGE or file.read(16) == b"SQLite format 3\0":
+            return
+        file.seek(0)
+        file.write(
+            b"SQLite format 3\0"
+            + _PAGE.to_bytes(2, "big")
+            + bytes((2, 2, 0, 64, 32, 32))  # write-ahead log; the fractions the format prescribes
+            + (1).to_bytes(4, "big")
+            + (size // _PAGE).to_bytes(4, "big")
+            + bytes(8)  # no list of free pages
+            + (1).to_bytes(4, "big")  # schema cookie
+            + (4).to_bytes(4, "big")  # schema format
+            + bytes(4)
+            + (1).to_bytes(4, "big")  # auto-vacuum: there are pointer-map pages
+            + (1).to_bytes(4, "big")  # UTF-8
+            + bytes(4)
+            + (1).to_bytes(4, "big")  # incremental
+            + bytes(24)
+            + (1).to_bytes(4, "big")
+            + (3040001).to_bytes(4, "big")
+        )

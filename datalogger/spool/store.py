@@ -1,0 +1,199 @@
+"""The one thread that owns the file, and what happens when the file or the disk under it fails."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from datalogger.clock import Clock
+from datalogger.errors import SpoolError
+from datalogger.metrics import Metrics
+from datalogger.spool import database, salvage
+from datalogger.spool.cursors import Standing
+from datalogger.spool.log import Log
+from datalogger.spool.salvage import Known, Saved
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Failing(SpoolError):
+    """The disk does not take it, or gives nothing: keep all in RAM, try again later."""
+
+
+class Lost(SpoolError):
+    """The file was damaged and is set aside; a new one has to be opened."""
+
+
+class Lock:
+    """`PATH.lock`, held by whoever has the spool open: the daemon, or a command line without one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._file: int | None = None
+
+    def acquire(self) -> bool:
+        """False where another process has it. OSError where it cannot be made."""
+        if self._file is None:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                return False
+            self._file = file
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class Store:
+    """Runs work on the open log in its own thread, one piece after the other."""
+
+    def __init__(self, path: Path, *, clock: Clock, metrics: Metrics, connect: database.Connect) -> None:
+        self._path = path
+        self._clock = clock
+        self._metrics = metrics
+        self._connect = connect
+        self._lock = Lock(path)
+        self._log: Log | None = None  # touched in the thread only
+        self._thread: ThreadPoolExecutor | None = None
+        self._set_aside: list[tuple[Path, dict[str, Known]]] = []  # still to be salvaged
+        self._salvage: Iterator[Saved | None] | None = None
+        self.began = False
+        """Whether this process has had the file open: its backlog is known then."""
+
+    async def open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int]:
+        """Open or begin the file: where every sink stands in it, and the next free sequence.
+
+        floor: the first sequence this process has given, None where it gave none. A file that knows a
+        higher one cannot be gone on with, and is set aside. Failing where nothing can be opened.
+        """
+        return await self._in_thread(lambda: self._open(names, floor))
+
+    async def run(self, work: Callable[[Log], T]) -> T:
+        """Failing or Lost; the file is closed then."""
+        return await self._in_thread(lambda: self._run(work))
+
+    async def close(self) -> None:
+        await self._in_thread(self._shut)
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+
+    def know(self, known: Mapping[str, Known]) -> None:
+        """For the salvage of the file that was just lost: what RAM knows better."""
+        self._set_aside[-1][1].update(known)
+
+    @property
+    def salvaging(self) -> bool:
+        return bool(self._salvage or self._set_aside)
+
+    async def saved(self, limit: int) -> list[Saved | None]:
+        """The next reports from a file set aside; fewer than `limit` when that was all."""
+        return await self._in_thread(lambda: self._saved(limit))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._lock.acquire():
+                raise Failing(f"{self._path}: another process has this spool open; only one daemon can use it")
+            try:
+                return self._begin(names, floor)
+            except (sqlite3.Error, SpoolError) as error:
+                if not database.is_damage(error) and not self._is_in_the_way():
+                    raise
+                self._give_up_file(error)
+                return self._begin(names, floor)
+        except (sqlite3.Error, SpoolError, OSError) as error:
+            raise self._failing(error) from error
+
+    def _begin(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int]:
+        log = Log(self._path, self._connect)
+        try:
+            if floor is not None and not self.began and log.next > floor:
+                raise database.Damaged(f"{self._path}: knows sequence {log.next}, this process began at {floor}")
+            if self.began:  # the same process again: it knows what went out
+                log.was_clean = True
+            standings = log.begin(names, self._clock.now() if self._clock.trusted else None)
+        except BaseException:
+            log.close()
+            raise
+        self._log, self.began = log, True
+        return standings, log.next
+
+    def _is_in_the_way(self) -> bool:
+        """Something at the path that can be renamed, but not opened."""
+        return self._path.is_dir() or (self._path.exists() and not os.access(self._path, os.R_OK | os.W_OK))
+
+    def _run(self, work: Callable[[Log], T]) -> T:
+        if self._log is None:
+            raise Failing(f"{self._path}: not open")
+        try:
+            return work(self._log)
+        except (sqlite3.Error, OSError, SpoolError) as error:
+            self._metrics.add("datalogger_spool_failures_total")
+            if not database.is_damage(error):
+                raise self._failing(error) from error
+            try:
+                self._give_up_file(error)
+            except OSError as second:
+                raise self._failing(second) from second
+            raise Lost(str(error)) from error
+
+    def _give_up_file(self, why: Exception) -> None:
+        self._close_log()
+        target = salvage.set_aside(self._path, self._clock.now())
+        self._metrics.add("datalogger_spool_damaged_total", "file")
+        _log.error(
+            "spool damaged: set aside, a new one begun; what can be read is salvaged",
+            file=str(self._path), set_aside=str(target), error=str(why),
+        )  # fmt: skip
+        self._set_aside.append((target, {}))
+        self.began = False
+
+    def _saved(self, limit: int) -> list[Saved | None]:
+        if self._salvage is None:
+            if not self._set_aside:
+                return []
+            self._salvage = salvage.salvage(*self._set_aside.pop(0))
+        try:
+            found = list(islice(self._salvage, limit))
+        except (sqlite3.Error, OSError) as error:
+            _log.error("salvage ended early", file=str(self._path), error=str(error))
+            found = []
+        if len(found) < limit:
+            self._salvage = None
+        return found
+
+    def _failing(self, error: Exception) -> Failing:
+        self._close_log()
+        return error if isinstance(error, Failing) else Failing(f"{self._path}: {error}")
+
+    def _close_log(self) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            try:
+                log.close()
+            except sqlite3.Error as error:  # what was committed stands in the write-ahead log
+                _log.warning("spool closed with an error", file=str(self._path), error=str(error))
+
+    def _shut(self) -> None:
+        self._close_log()
+        self._lock.release()

@@ -1,0 +1,175 @@
+"""What is done beside the commits: bounds, salvage, orphans, requests from the command line, giving back disk space."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+
+from datalogger.model import Report
+from datalogger.spool import eviction, requests
+from datalogger.spool.eviction import Aged, Loss, Step
+from datalogger.spool.keeper import Keeper, Outcome
+from datalogger.spool.log import Log
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+ORPHAN_DAYS = 14
+MINUTE_S = 60.0
+ROOM = 0.98  # of the bound: below it nothing more is given up, so that one round is enough for a while
+SAVED = 50  # reports salvaged in one round
+VACUUM_PAGES = 2000  # 8 MB given back in one round
+
+TakeBack = Callable[[Report, frozenset[str] | None, bool], None]
+
+
+class Upkeep:
+    """One round a second; each looks at RAM, and touches the disk only where something is to be done."""
+
+    def __init__(self, keeper: Keeper, take_back: TakeBack) -> None:
+        self._keeper = keeper
+        self._take_back = take_back
+        self._aged = Aged()
+        self._minute = 0.0
+        self._version: int | None = None
+        self._commits = 0.0
+        self._steps: Iterator[Step] | None = None  # of giving up reports, while the bound is exceeded
+        self._step: Step | None = None
+        self._quiet_until = 0.0
+        self._saved = Counter[bool]()
+        self.full = False
+        """Whether sinks with drop-newest take no more."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether the next round should follow at once."""
+        assert self._keeper.store is not None
+        return self._steps is not None or (self._keeper.store.salvaging and self._may_salvage)
+
+    async def tick(self, now: float) -> None:
+        await self._bounds(now)
+        if now >= self._minute:
+            self._minute = now + MINUTE_S
+            await self._age()
+            await self._orphans()
+        await self._requests()
+        await self._salvage()
+        await self._give_back()
+
+    async def _bounds(self, now: float) -> None:
+        """One step of making room, where the file is larger than it may be."""
+        keeper = self._keeper
+        limit = self._limit()
+        self.full = keeper.used > limit * (ROOM if self.full else 1)
+        if self._steps is None:
+            if keeper.used <= limit or now < self._quiet_until:
+                return
+            oldest, thin = keeper.policies()
+            orphans = await self._look(lambda log: [name for name in log.sinks if name not in keeper.pending])
+            self._steps = eviction.steps([*oldest, *(orphans or ())], thin)
+            self._step = next(self._steps, None)
+        while (step := self._step) is not None and keeper.used > limit * ROOM:
+            more = await keeper.change(lambda log, _: Outcome(*step(log)), keeper.pending.keys())
+            if more:
+                return
+            if more is None:
+                break
+            self._step = next(self._steps, None)
+        if keeper.used > limit * ROOM:
+            self._quiet_until = now + MINUTE_S  # nothing more may go: do not look at every row again at once
+        self._steps = self._step = None
+
+    def _limit(self) -> float:
+        """Octets the file may take up: max_bytes, or less where the disk is nearly full.
+
+        What RAM could hold too stays in any case: another program that fills the disk must not empty the spool.
+        """
+        options = self._keeper.options
+        try:
+            free = shutil.disk_usage(options.path.parent).free
+        except OSError:
+            return options.max_bytes
+        spare = free - options.min_free
+        return min(options.max_bytes, max(self._keeper.used + min(0, spare), options.memory_bytes))
+
+    async def _age(self) -> None:
+        """Give up what is too old. Only while the clock is trusted: a Raspberry Pi may wake in 1970, or think so."""
+        keeper, clock = self._keeper, self._keeper.clock
+        if not clock.trusted:
+            return
+        before = clock.now() - keeper.options.max_age.delta
+        more = await self._look(lambda log: self._aged.find(log, before))
+        while more:
+            more = await keeper.change(lambda log, _: Outcome(*self._aged(log, before)), keeper.pending.keys())
+
+    async def _orphans(self) -> None:
+        """The backlog of a sink configured no more is kept for ORPHAN_DAYS, then dropped."""
+        keeper, clock = self._keeper, self._keeper.clock
+        if not clock.trusted:
+            return
+        now = clock.now()
+        expired = await self._look(lambda log: log.orphans(keeper.pending.keys(), now, now - timedelta(ORPHAN_DAYS)))
+        for name in expired or ():
+
+            def work(log: Log, _: int, name: str = name) -> Outcome[bool]:
+                count, octets, more = log.skip(name, 0)
+                if not more:
+                    log.forget(name)
+                return Outcome([Loss(name, "removed", count, octets)] if count else [], more)
+
+            while await keeper.change(work, ()):
+                pass
+            _log.warning("backlog of a removed sink dropped", sink=name, kept_days=ORPHAN_DAYS)
+
+    async def _requests(self) -> None:
+        """Another process wrote into the file: it asks for something."""
+        version = await self._look(lambda log: log.data_version())
+        if version is None or version == self._version:
+            return
+        for request in await self._look(lambda log: requests.waiting(log.connection)) or ():
+            progress = requests.Progress()
+            while await self._keeper.change(
+                lambda log, first, request=request, progress=progress: request.step(log, first, progress),  # type: ignore[misc]
+                {request.sink},
+                flush=True,
+                reserve=requests.BATCH if request.verb == "replay" else 0,
+            ):
+                pass
+            _log.info("request carried out", verb=request.verb, sink=request.sink, count=progress.done)
+        self._version = version
+
+    @property
+    def _may_salvage(self) -> bool:
+        return self._keeper.tail.octets < self._keeper.options.memory_bytes / 2
+
+    async def _salvage(self) -> None:
+        store = self._keeper.store
+        if store is None or not store.salvaging or not self._may_salvage:
+            return
+        async with self._keeper.turn:
+            found = await store.saved(SAVED)
+            for saved in found:
+                self._saved[saved is not None] += 1
+                if saved is None:
+                    self._keeper.metrics.add("datalogger_spool_damaged_total", "record")
+                else:
+                    self._take_back(saved.report, saved.wanted, saved.forced)
+        if not store.salvaging:
+            _log.warning("salvage done", saved=self._saved[True], lost=self._saved[False])
+            self._saved.clear()
+
+    async def _give_back(self) -> None:
+        """After a backlog: what the file does not need any more goes back to the file system."""
+        keeper = self._keeper
+        commits = keeper.metrics.get("datalogger_spool_commits_total")
+        if commits != self._commits and not any(p.depth for p in keeper.pending.values()):
+            more = await self._look(lambda log: log.give_back(VACUUM_PAGES))
+            self._commits = self._commits if more else commits
+
+    async def _look(self, work: Callable[[Log], T]) -> T | None:
+        async with self._keeper.turn:
+            return await self._keeper.attempt(work)
