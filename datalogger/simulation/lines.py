@@ -13,8 +13,10 @@ from typing import Protocol
 # What a client that does not read may let wait; telegrams beyond it are lost to it, each as a whole.
 MOST_WAITING = 64 * 1024
 
-# How long the last telegram may lie unread before the line is closed over it, seconds.
-LAST_READ = 1.0
+# The last telegram may lie unread for LOOKS × LOOK seconds before the line is closed over it.
+LOOK = 0.01
+LOOKS = 100
+EMPTY_LOOKS = 15  # so many looks that find nothing: it is read
 
 _TERMINALS = "/dev/pts/"
 
@@ -100,11 +102,13 @@ class PtyLine:
             self._meter = -1
 
     async def close(self) -> None:
-        if self._meter >= 0:
-            for _ in range(round(LAST_READ / 0.01)):
-                if not (self.heard and self._unread()):
-                    break
-                await asyncio.sleep(0.01)
+        empty = 0
+        # Several looks: what the kernel has not yet carried across is seen at neither end.
+        for _ in range(LOOKS):
+            if self._meter < 0 or not self.heard or empty == EMPTY_LOOKS:
+                break
+            empty = 0 if self._unread() else empty + 1
+            await asyncio.sleep(LOOK)
         await self.disconnect()
 
     def _unread(self) -> int:
@@ -155,10 +159,10 @@ class TcpLine:
 
     async def close(self) -> None:
         await self.disconnect()
-        for _ in range(round(LAST_READ / 0.01)):
+        for _ in range(LOOKS):
             if not self._clients:
                 return
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(LOOK)
         for client in list(self._clients):
             client.transport.abort()
 

@@ -1,5 +1,4 @@
 import errno
-import getpass
 import grp
 import os
 import pwd
@@ -74,7 +73,7 @@ def test_who_is_not_in_the_group_is_told_how_to_join_it(cable: Cable, monkeypatc
     os.fchmod(cable.reader, 0o660)
     monkeypatch.setattr("grp.getgrgid", lambda number: Group())
     told = why_not_open(cable.port, PermissionError(errno.EACCES, "Permission denied"))
-    user = getpass.getuser()
+    user = pwd.getpwuid(os.geteuid()).pw_name
     assert f"the user {user} is not in the group dialout: `sudo usermod -aG dialout {user}`" in told
     assert "under systemd SupplementaryGroups=dialout" in told
 
