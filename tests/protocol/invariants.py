@@ -1,6 +1,7 @@
 """The stream contract as checks that hold for every framer; `test_invariants.py` runs them over all."""
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def noise(events: Iterable[Event]) -> list[Rejected]:
 def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
     """The stream in pieces, cut at these places."""
     edges = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
-    return [stream[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    return [stream[begin:end] for begin, end in pairwise(edges)]
 
 
 def streams(speaker: Speaker) -> st.SearchStrategy[bytes]:

@@ -5,16 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalogger.protocol.p1 import framer as p1
-from tests.protocol.invariants import (
-    PLACES,
-    Speaker,
-    cut,
-    events_of,
-    joined,
-    noise,
-    payloads,
-    streams,
-)
+from tests.protocol.invariants import PLACES, Speaker, cut, events_of, joined, noise, payloads, streams
 from tests.protocol.p1.corpus import telegram
 
 FRAMERS = [
@@ -27,10 +18,10 @@ FRAMERS = [
             telegram("lu-smarty_dsmrreader"),
             telegram("be-emucs_fluvius_units-without-star"),
         ),
-        tokens=(b"/", b"/ABC5\r\n", b"\r\n", b"\n", b"\r", b"!", b"!\r\n", b"\n!1234\r\n", b"(", b")", b"0-0:1.0.0(", b"\0"),
+        tokens=(b"/", b"/ABC5\r\n", b"\n", b"\r", b"!", b"!\r\n", b"\n!1234\r\n", b"(", b")", b"0-0:1.0.0(", b"\0"),
         bound=p1.MAX_TELEGRAM + p1.MAX_HEADER + p1.MAX_SLICE,
     ),
-]  # fmt: skip
+]
 
 every_framer = pytest.mark.parametrize("speaker", FRAMERS, ids=lambda speaker: speaker.name)
 TRIES = settings(max_examples=60, deadline=None)

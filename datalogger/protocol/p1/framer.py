@@ -58,9 +58,11 @@ class P1Framer:
 
     def idle(self) -> list[Frame | Rejected]:
         events: list[Frame | Rejected] = []
+        while self._inside and len(self._buffer) > MAX_TELEGRAM:
+            self._too_long(events)
         if not self._inside:
             self._noise(len(self._buffer), events)
-        elif (found := _UNFINISHED_END.search(self._buffer, self._scanned)) and found.end() <= MAX_TELEGRAM:
+        elif found := _UNFINISHED_END.search(self._buffer, self._scanned):
             self._close(found.start() + 1, found.end(), bytes(found[1]), events, finished=False)
         else:
             self._give_up_all(self._starts(len(self._buffer)), len(self._buffer), events)
@@ -90,15 +92,19 @@ class P1Framer:
             return True
         if found is None:
             self._scanned = max(self._scanned, len(self._buffer) - 8)
-        if len(self._buffer) < MAX_TELEGRAM + MAX_HEADER:
-            return False
+            if len(self._buffer) < MAX_TELEGRAM + MAX_HEADER:  # the header of a next start may be incomplete
+                return False
+        self._too_long(events)
+        return True
+
+    def _too_long(self, events: list[Frame | Rejected]) -> None:
+        """The first start of the stretch has no end within the bound: go on with the next start."""
         after = _START.search(self._buffer, 1, MAX_TELEGRAM + MAX_HEADER)
         begin = after.start() if after is not None else MAX_TELEGRAM
         self._inside = begin < MAX_TELEGRAM
         cut = min(begin, MAX_TELEGRAM)
         self._give_up(cut, Reason.TOO_LONG, f"no end within {MAX_TELEGRAM} octets", events)
         self._scanned = max(0, self._scanned - cut) if self._inside else 0
-        return True
 
     def _close(
         self, bang: int, end: int, digits: bytes, events: list[Frame | Rejected], *, finished: bool = True
