@@ -39,26 +39,27 @@ class TableReader:
         self._read_secrets = read_secrets
 
     def read(self, table: Mapping[str, Any], config_type: type[Options], where: Where) -> Options | None:
-        """None where something is wrong; the problems then say what."""
+        """None where none can be made; the problems say what is wrong."""
         known = {field.name: field for field in fields(config_type)}
         for name in table:
             if name not in known:
                 self._problems.add((*where, name), f"unknown key{nearest(name, known) or _list_of(known)}")
-        values, sound = self._values(table, known, where)
+        values, wrong = self._values(table, known, where)
         for name in [name for name, field in known.items() if _is_secret(field)]:
             self._resolve(name, values, where)
-        if not sound:
+        if wrong - values.keys():
             return None
+        # A value of the right type may still be a wrong one; what else is wrong with the table is said all the same.
         try:
             return config_type(**values)
         except ValueError as error:
             for problem in error.args:
                 name, colon, what = str(problem).partition(": ")
-                if colon and name in known:
+                if not colon or name not in known:
+                    self._problems.add(where, str(problem))
+                elif name not in wrong:
                     told = f"{shown(table[name])}: " if name in table and not _is_secret(known[name]) else ""
                     self._problems.add((*where, name), f"{told}{what}")
-                else:
-                    self._problems.add(where, str(problem))
             return None
 
     def read_common(self, table: Mapping[str, Any], config_type: type[msgspec.Struct], where: Where) -> None:
@@ -67,27 +68,26 @@ class TableReader:
 
     def _values(
         self, table: Mapping[str, Any], known: Mapping[str, FieldInfo], where: Where
-    ) -> tuple[dict[str, Any], bool]:
-        """The value of every key that is written, and whether all keys are there and right."""
+    ) -> tuple[dict[str, Any], set[str]]:
+        """The value of every key that is written and of its type; and which keys are missing or wrong."""
         values: dict[str, Any] = {}
-        sound = True
+        wrong = set()
         for name, field in known.items():
             if name not in table and field.required:
                 self._problems.add(where, f"{name} is missing")
-                sound = False
+                wrong.add(name)
                 continue
             try:
                 if name in table:
-                    value = values[name] = self._convert(table[name], field.type)
-                else:
-                    value = field.default
-                for check in _checks(field.type) if value is not None else ():
+                    values[name] = self._convert(table[name], field.type)
+                value = values.get(name, field.default)
+                for check in _checks(field.type) if value not in (None, msgspec.NODEFAULT) else ():
                     check.allow(value)
             except (ValueError, OverflowError, msgspec.ValidationError) as error:
                 told = "" if _is_secret(field) else f"{shown(table.get(name, field.default))}: "
                 self._problems.add((*where, name), f"{told}{_reason(error, table.get(name), field.type)}")
-                sound = False
-        return values, sound
+                wrong.add(name)
+        return values, wrong
 
     def _convert(self, value: Any, kind: Any) -> Any:
         return msgspec.convert(value, kind, dec_hook=self._from_toml)

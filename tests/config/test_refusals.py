@@ -315,6 +315,18 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
             "FILE:7: sink.attic.key_file: no file DIR/none.key: write the key into it, then chmod 600 DIR/none.key",
         ],
     ),
+    "what a field refuses, beside what the sink refuses": (
+        LINE + SERVER.replace("http:", "ftp:") + 'fresh = "0s"\n',
+        [
+            NO_KEY,
+            'FILE:6: sink.attic.url: "ftp://attic.local": has no http:// or https://',
+            'FILE:7: sink.attic.fresh: "0s": must be more than 0',
+        ],
+    ),
+    "what cannot be judged for want of a value": (
+        LINE + SERVER.replace("http:", "ftp:") + "fresh = 5\n",
+        [f'FILE:7: sink.attic.fresh: 5: a number without a unit, write "5s": {DURATION}'],
+    ),
     "an URL with a password": (
         LINE + SERVER.replace("http://", "ftp://me:s3cr3t@"),
         [NO_KEY, 'FILE:6: sink.attic.url: "ftp://***@attic.local": has no http:// or https://'],
