@@ -185,7 +185,10 @@ class HttpExchange:
                 "if not, write http:// in url"
             ) from None
         except (ConnectionResetError, ConnectionAbortedError) as error:
-            raise SinkUnavailable(f"{self._origin} ended the connection at once: {describe(error)}") from None
+            # The server is there, so a bare connection would not tell when to come back. It may be starting.
+            during = "while TLS was being agreed" if self._tls else "at once"
+            message = f"{self._origin} ended the connection {during}: {describe(error)}"
+            raise SinkUnavailable(message) from None
         except OSError as error:
             self._names.doubt()
             message = f"{self._origin} cannot be reached: {describe(error)}"
@@ -202,6 +205,7 @@ class HttpExchange:
                         self._origin.port,
                         limit=HEAD_BOUND,
                         ssl=self._tls,
+                        ssl_handshake_timeout=limit / 2 if self._tls else None,
                         server_hostname=self._origin.host if self._tls else None,
                     )
             except ssl.SSLError:
