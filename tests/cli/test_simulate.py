@@ -16,6 +16,9 @@ from click.testing import CliRunner
 from datalogger.cli.simulate import simulate
 from datalogger.clock import SystemClock
 from datalogger.errors import SourceError
+from datalogger.protocol.framing import Frame
+from datalogger.protocol.p1.framer import P1Framer
+from datalogger.simulation.faults import Fault, Faults
 from datalogger.simulation.p1 import DSMR5, telegrams
 from datalogger.sources.serial_port import SerialPort, SerialPortConfig
 from datalogger.sources.tcp_client import TcpClient, TcpClientConfig
@@ -67,9 +70,9 @@ async def everything(source: SerialPort | TcpClient) -> bytes:
     return got
 
 
-def expected(count: int, template: bytes = DSMR5, seed: int = 0) -> bytes:
+def each(count: int, template: bytes = DSMR5, seed: int = 0) -> list[bytes]:
     start = datetime.strptime(START, "%Y-%m-%dT%H:%M:%S%z")
-    return b"".join(islice(telegrams(template, start=start, interval=timedelta(seconds=1), seed=seed), count))
+    return list(islice(telegrams(template, start=start, interval=timedelta(seconds=1), seed=seed), count))
 
 
 def test_every_telegram_reaches_a_serial_port_byte_for_byte(tmp_path: Path) -> None:
@@ -77,7 +80,7 @@ def test_every_telegram_reaches_a_serial_port_byte_for_byte(tmp_path: Path) -> N
     options = ["--pty", str(link), "--interval", "10ms", "--step", "1s", "--start", START, "--count", "50"]
     with meter(*options, "--seed", "7", "--wait") as process:
         assert address(process) == str(link.readlink())
-        assert asyncio.run(everything(serial_port(str(link)))) == expected(50, seed=7)
+        assert asyncio.run(everything(serial_port(str(link)))) == b"".join(each(50, seed=7))
         assert process.wait(SOON) == 0
         assert process.communicate() == ("", "")
     assert list(tmp_path.iterdir()) == []
@@ -88,8 +91,22 @@ def test_every_telegram_reaches_a_tcp_client_byte_for_byte(tmp_path: Path) -> No
     mine.write_bytes(DSMR5.replace(b"SIM5", b"OWN5").replace(b"!0000", b"!"))
     options = ["--tcp", "127.0.0.1:0", "--interval", "10ms", "--step", "1s", "--start", START, "--count", "20"]
     with meter(*options, "--telegram", str(mine), "--wait") as process:
-        assert asyncio.run(everything(tcp_client(address(process)))) == expected(20, mine.read_bytes())
+        assert asyncio.run(everything(tcp_client(address(process)))) == b"".join(each(20, mine.read_bytes()))
         assert process.wait(SOON) == 0
+
+
+def test_on_a_bad_line_every_telegram_that_was_not_struck_is_found(tmp_path: Path) -> None:
+    link = tmp_path / "ttyMeter"
+    rates = dict.fromkeys((Fault.FLIP, Fault.DROP, Fault.CUT, Fault.NOISE, Fault.CRC, Fault.DRIBBLE), 0.1)
+    options = ["--pty", str(link), "--interval", "5ms", "--step", "1s", "--start", START, "--count", "100", "--wait"]
+    with meter(*options, *(f"--fault={fault}={rate}" for fault, rate in rates.items())) as process:
+        address(process)
+        octets = asyncio.run(everything(serial_port(str(link))))
+    framer, faults = P1Framer(), Faults(rates)
+    found = [event.octets for event in framer.feed(octets) + framer.idle() if isinstance(event, Frame)]
+    sound = [telegram for telegram in each(100) if not set(faults.apply(telegram)[1]) - {Fault.NOISE, Fault.DRIBBLE}]
+    assert 50 < len(sound) < 80
+    assert found == sound
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
