@@ -23,7 +23,7 @@ from datalogger.spool.losses import Losses
 from datalogger.spool.pending import AHEAD, Held, Pending
 from datalogger.spool.quarantine import Aside
 from datalogger.spool.salvage import Known
-from datalogger.spool.store import Failing, Lost, Store
+from datalogger.spool.store import Busy, Failing, Lost, Store
 from datalogger.spool.tail import Tail
 
 _log = structlog.get_logger(__name__)
@@ -31,6 +31,7 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 RETRY_S = 30.0
+BUSY_RETRY_S = 1.0
 
 
 class Outcome(Struct, Generic[T]):
@@ -241,9 +242,9 @@ class Keeper:
     def fail(self, error: Failing) -> None:
         """The disk fails: RAM carries on, and the file is tried again later."""
         if not self.failing:
-            _log.error("spool degraded: reports are kept in RAM only", error=str(error), retry_s=RETRY_S)
+            _log.error("spool degraded: reports are kept in RAM only", error=str(error))
         self.failing = True
-        self.retry_at = self.clock.monotonic() + RETRY_S
+        self.retry_at = self.clock.monotonic() + (BUSY_RETRY_S if isinstance(error, Busy) else RETRY_S)
         self.show_state()
         if self.options.durability == "strict":
             for event in self.arrived.values():

@@ -98,6 +98,7 @@ class Log:
             if not self.was_clean:
                 cursors.doubt_what_may_have_gone_out(self.connection)
             self._set_meta("clean", 0)
+            self._reserve(self.next)
             self._register(names, now)
         self.was_clean = True
         return cursors.standings(self.connection)
@@ -142,8 +143,7 @@ class Log:
         self.advance(changes.positions)
         sizes = self.write(changes.entries)
         if changes.high > self._reserved:
-            self._reserved = changes.high + RESERVE
-            self._set_meta("high", self._reserved)
+            self._reserve(changes.high)
         return Written(sizes, late, dropped, self.used())
 
     def page(self, sink: str, after: int, limit: int, at: datetime) -> Page:
@@ -342,6 +342,11 @@ class Log:
         except DecodeError:
             return replace(aside, source=source, received=from_us(received), flags=flags, body=Body(*body))
         return replace(aside, source=source, received=from_us(received), flags=flags, report=report)
+
+    def _reserve(self, following: int) -> None:
+        """Sequences are given in RAM: after a crash, go on behind all that may have been given."""
+        self._reserved = following + RESERVE
+        self._set_meta("high", self._reserved)
 
     def _meta(self, key: str, default: int) -> int:
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

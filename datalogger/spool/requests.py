@@ -4,22 +4,35 @@ While a daemon has the spool open, a request is a row in its file: the daemon no
 carries it out. Without a daemon the command line takes the lock and does the same steps itself.
 """
 
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from datalogger.errors import DecodeError
-from datalogger.spool import bodies
+from datalogger.clock import Clock
+from datalogger.errors import DecodeError, SpoolError
+from datalogger.spool import bodies, database
 from datalogger.spool.bodies import Body
 from datalogger.spool.database import Connection, from_us, to_us
 from datalogger.spool.eviction import Loss
 from datalogger.spool.keeper import Outcome
-from datalogger.spool.log import CHUNK, Log
+from datalogger.spool.log import CHUNK, Changes, Log
 from datalogger.spool.pending import Held
+from datalogger.spool.store import Lock
 
 BATCH = 200  # records replayed in one transaction
+POLL_S = 0.1
+PATIENCE_S = 30.0  # without progress: five rounds of a daemon on a slow card
+KEPT_S = 86400  # how long an answered request stays in the file
+
+Told = Callable[[int], None]
+"""Called with how many records are done so far."""
 
 
 class Selector(Struct, frozen=True, omit_defaults=True):
@@ -134,3 +147,83 @@ def waiting(connection: Connection) -> list[Request]:
 
 def _selector(text: str) -> Selector:
     return msgspec.json.decode(text, type=Selector)
+
+
+def carry_out(
+    path: Path, verb: str, sink: str, selector: Selector, *, clock: Clock, told: Told = lambda _: None
+) -> int:
+    """Do it, or have the daemon do it; how many records that were. Blocking. SpoolError says what is wrong."""
+    with _opened(path) as log:
+        if sink not in log.sinks and not _has_quarantine(log.connection, sink):
+            known = ", ".join(log.sinks) or "none"
+            raise SpoolError(f"{path}: no sink {sink!r} in this spool; it knows: {known}")
+        if verb == "replay" and sink not in log.sinks:
+            raise SpoolError(f"{path}: sink {sink!r} is configured no more; configure it again, then replay")
+        lock = Lock(path)
+        try:
+            if lock.acquire():
+                return _carry_out_here(log, verb, sink, selector, told)
+        finally:
+            lock.release()
+        return _ask_daemon(log.connection, path, verb, sink, selector, clock, told)
+
+
+def _carry_out_here(log: Log, verb: str, sink: str, selector: Selector, told: Told) -> int:
+    request = Request(0, msgspec.convert(verb, Literal["replay", "drop"]), sink, selector)
+    progress, more = Progress(), True
+    while more:
+        first, log.next = log.next, log.next + BATCH
+        with database.transaction(log.connection):
+            log.apply(Changes(high=log.next))
+            more = request.step(log, first, progress).result
+        told(progress.done)
+    return progress.done
+
+
+def _ask_daemon(
+    connection: Connection, path: Path, verb: str, sink: str, selector: Selector, clock: Clock, told: Told
+) -> int:
+    now = to_us(clock.now())
+    connection.execute("DELETE FROM request WHERE finished IS NOT NULL AND asked < ?", (now - KEPT_S * 1_000_000,))
+    number = connection.execute(
+        "INSERT INTO request(verb, sink, selector, asked) VALUES (?, ?, ?, ?) RETURNING id",
+        (verb, sink, msgspec.json.encode(selector).decode(), now),
+    ).fetchall()[0][0]
+    done, since = 0, clock.monotonic()
+    while clock.monotonic() - since < PATIENCE_S:
+        before = done
+        done, finished, answer = connection.execute(
+            "SELECT done, finished, answer FROM request WHERE id = ?", (number,)
+        ).fetchone()
+        if done != before:
+            since = clock.monotonic()
+            told(done)
+        if answer is not None:
+            raise SpoolError(f"{path}: the daemon could not do it: {answer}")
+        if finished is not None:
+            return int(done)
+        time.sleep(POLL_S)
+    connection.execute("UPDATE request SET finished = 1 WHERE id = ?", (number,))
+    raise SpoolError(
+        f"{path}: the daemon that has this spool open did not answer within {PATIENCE_S:.0f} s"
+        " (is its disk full? see its log); nothing more will be done"
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Log]:
+    if not path.is_file():
+        raise SpoolError(f"{path}: no spool there (path of [spool] in the configuration, or --spool)")
+    log = None
+    try:
+        log = Log(path)
+        yield log
+    except sqlite3.Error as error:
+        raise SpoolError(f"{path}: {error}; is this the spool, and may this user write it?") from error
+    finally:
+        if log is not None:
+            log.close()
+
+
+def _has_quarantine(connection: Connection, sink: str) -> bool:
+    return connection.execute("SELECT 1 FROM aside WHERE sink = ? LIMIT 1", (sink,)).fetchone() is not None

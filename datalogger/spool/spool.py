@@ -6,7 +6,7 @@ with all moved cursors, in one transaction. Nothing leaves RAM before that trans
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 import structlog
@@ -76,9 +76,13 @@ class Spool:
                 keeper.disk_through = keeper.next - 1
         keeper.show_state()
 
-    async def keep(self) -> None:
-        """The endless loop that commits, bounds, retries and obeys requests; one task of the pipeline."""
+    async def keep(self, beat: Callable[[], None] = lambda: None) -> None:
+        """The endless loop that commits, bounds, retries and obeys requests; one task of the pipeline.
+
+        beat: called at every turn, at least once a second while the disk answers.
+        """
         while True:
+            beat()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
                     await self._wake.wait()

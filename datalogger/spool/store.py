@@ -29,6 +29,10 @@ class Failing(SpoolError):
     """The disk does not take it, or gives nothing: keep all in RAM, try again later."""
 
 
+class Busy(Failing):
+    """Another process has the spool open, perhaps only a command line, for a moment."""
+
+
 class Lost(SpoolError):
     """The file was damaged and is set aside; a new one has to be opened."""
 
@@ -40,10 +44,14 @@ class Lock:
         self._path = path.with_name(path.name + ".lock")
         self._file: int | None = None
 
+    def exists(self) -> bool:
+        return self._path.exists()
+
     def acquire(self) -> bool:
         """False where another process has it. OSError where it cannot be made."""
         if self._file is None:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # Only for reading: root may have made it, and the daemon runs as another user.
+            file = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -113,7 +121,7 @@ class Store:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire():
-                raise Failing(f"{self._path}: another process has this spool open; only one daemon can use it")
+                raise Busy(f"{self._path}: another process has this spool open; only one daemon can use it")
             try:
                 return self._begin(names, floor)
             except (sqlite3.Error, SpoolError) as error:

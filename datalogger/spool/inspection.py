@@ -1,0 +1,131 @@
+"""Looking into a spool from another process: read-only, also while a daemon writes. Blocking.
+
+What the daemon holds in RAM for less than a window, and what it settled less than a window ago, is not seen.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from datalogger.errors import DecodeError
+from datalogger.model import Report
+from datalogger.spool import cursors, quarantine
+from datalogger.spool.bodies import Body, Dictionaries
+from datalogger.spool.database import connect_read_only, from_us
+from datalogger.spool.quarantine import Aside
+from datalogger.spool.store import Lock
+
+PAGE = 200  # rows read at a time: a reader that stays would keep the daemon's write-ahead log from being reused
+
+
+class SinkStatus(Struct, frozen=True):
+    """orphaned: since when the sink is configured no more. quarantined: reason → count."""
+
+    name: str
+    depth: int
+    octets: int
+    oldest: datetime | None
+    orphaned: datetime | None
+    quarantined: dict[str, int]
+
+
+class Status(Struct, frozen=True):
+    path: Path
+    octets: int
+    daemon: bool
+    sinks: list[SinkStatus]
+    set_aside: list[Path]
+    """Damaged files kept for a person to look at."""
+
+
+class Waiting(Struct, frozen=True):
+    """One record a sink has still to get. report is None where it is damaged."""
+
+    sink: str
+    sequence: int
+    received: datetime
+    source: str
+    forced: bool
+    report: Report | None
+
+
+class Inspection:
+    """An open look at one spool; a context manager. SpoolError where there is none, or it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection = connect_read_only(path)
+        self._dictionaries = Dictionaries(self._connection)
+
+    def __enter__(self) -> "Inspection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def status(self) -> Status:
+        counts: dict[str, dict[str, int]] = {}
+        for sink, reason, count in self._connection.execute("SELECT sink, reason, count(*) FROM aside GROUP BY 1, 2"):
+            counts.setdefault(sink, {})[reason] = count
+        sinks = [
+            SinkStatus(s.name, s.depth, s.octets, s.oldest, s.orphaned, counts.get(s.name, {}))
+            for s in cursors.standings(self._connection)
+        ]
+        files = [self._path, self._path.with_name(self._path.name + "-wal")]
+        aside = [
+            p for p in self._path.parent.glob(f"{self._path.name}.damaged-*") if p.name[-4:] not in ("-wal", "-shm")
+        ]
+        return Status(
+            self._path, sum(file.stat().st_size for file in files if file.exists()), held_by_daemon(self._path),
+            sinks, sorted(aside),
+        )  # fmt: skip
+
+    def sinks(self) -> list[str]:
+        return [name for _, name, _ in cursors.positions(self._connection)]
+
+    def count(self, what: str, sink: str | None) -> int:
+        """How many records `pending` or `quarantined` would give: for a progress bar."""
+        if what == "quarantined":
+            sql = "SELECT count(*) FROM aside WHERE ? IS NULL OR sink = ?"
+            return int(self._connection.execute(sql, (sink, sink)).fetchone()[0])
+        return sum(s.depth for s in cursors.standings(self._connection) if sink in (None, s.name))
+
+    def pending(self, sink: str) -> Iterator[Waiting]:
+        """What this sink has still to get, oldest first, a page at a time."""
+        row = self._connection.execute("SELECT id, position FROM sink WHERE name = ?", (sink,)).fetchone()
+        id, after = row if row is not None else (0, 2**62)
+        while rows := self._connection.execute(
+            "SELECT log.seq, received, flags, source.name, crc, dictionary, octets FROM log"
+            " JOIN source ON source.id = log.source LEFT JOIN body ON body.seq = log.seq"
+            " WHERE log.seq > ? AND wanted >> ? & 1 ORDER BY log.seq LIMIT ?",
+            (after, id, PAGE),
+        ).fetchall():
+            for sequence, received, flags, source, *body in rows:
+                yield Waiting(sink, sequence, from_us(received), source, bool(flags & 2), self._report(body))
+            after = rows[-1][0]
+
+    def quarantined(self, sink: str | None = None) -> Iterator[Aside]:
+        """What was set aside, with the server's answer, oldest first, a page at a time."""
+        return quarantine.iterate(self._connection, sink)
+
+    def _report(self, body: list[object]) -> Report | None:
+        try:
+            return self._dictionaries.unpack(Body(*body))  # type: ignore[arg-type]  # columns of one schema
+        except (DecodeError, TypeError):  # TypeError: no body at all
+            return None
+
+
+def held_by_daemon(path: Path) -> bool:
+    """Whether some process has this spool open for work."""
+    lock = Lock(path)
+    if not lock.exists():
+        return False
+    try:
+        free = lock.acquire()
+    except OSError:
+        return False
+    lock.release()
+    return not free
