@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from datalogger.errors import DecodeError
 from datalogger.model import Report
-from datalogger.spool import cursors, quarantine
+from datalogger.spool import cursors, quarantine, salvage
 from datalogger.spool.bodies import Body, Dictionaries
 from datalogger.spool.database import connect_read_only, from_us
 from datalogger.spool.quarantine import Aside
@@ -75,12 +75,10 @@ class Inspection:
             for s in cursors.standings(self._connection)
         ]
         files = [self._path, self._path.with_name(self._path.name + "-wal")]
-        aside = [
-            p for p in self._path.parent.glob(f"{self._path.name}.damaged-*") if p.name[-4:] not in ("-wal", "-shm")
-        ]
+        aside = salvage.files_set_aside(self._path)
         return Status(
             self._path, sum(file.stat().st_size for file in files if file.exists()), held_by_daemon(self._path),
-            sinks, sorted(aside),
+            sinks, aside,
         )  # fmt: skip
 
     def sinks(self) -> list[str]:

@@ -46,14 +46,18 @@ def set_aside(path: Path, now: datetime) -> Path:
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
             Path(f"{path}{suffix}").rename(f"{target}{suffix}")
-    others = sorted(
-        (known for known in path.parent.glob(f"{path.name}.damaged-*") if not known.name.endswith(("-wal", "-shm"))),
-        key=lambda known: known.stat().st_mtime,
-    )
-    for old in [known for known in others if known != target and known.is_file()][: -KEPT + 1]:
+    for old in [known for known in files_set_aside(path) if known != target and known.is_file()][: -KEPT + 1]:
         for suffix in SUFFIXES:
             Path(f"{old}{suffix}").unlink(missing_ok=True)
     return target
+
+
+def files_set_aside(path: Path) -> list[Path]:
+    """Oldest first, without their logs."""
+    return sorted(
+        (known for known in path.parent.glob(f"{path.name}.damaged-*") if not known.name.endswith(("-wal", "-shm"))),
+        key=lambda known: known.stat().st_mtime,
+    )
 
 
 def salvage(path: Path, known: Mapping[str, Known]) -> Iterator[Saved | None]:
