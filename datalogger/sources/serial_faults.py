@@ -24,6 +24,8 @@ def holder(port: str, *, besides: int | None = None) -> Holder | None:
 
     A look at the file descriptors: most programs that read a port (`cat`, a getty) take no lock.
     """
+    if not Path(port).exists():
+        return None
     device = os.path.realpath(port)
     for process in PROCESSES.glob("[0-9]*"):
         if process.name == str(besides):
