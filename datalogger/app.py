@@ -270,7 +270,8 @@ def _load_again(path: Path) -> Configuration | None:
     try:
         configuration, warnings = load(path)
     except ConfigError as error:
-        log.error("the configuration is not right; the old one stays in force", error=str(error))
+        for problem in str(error).splitlines():
+            log.error("the configuration is not right; the old one stays in force", problem=problem)
         return None
     for warning in warnings:
         log.warning(warning)

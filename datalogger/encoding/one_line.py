@@ -31,18 +31,13 @@ def _readings(report: Report) -> list[tuple[str, Decimal, str]]:
         if (found := _C_D_E.fullmatch(record.obis)) is not None:
             quantity, tariff = found.groups()
             if quantity in _ENERGY and record.unit == "Wh":
-                energy.setdefault(_ENERGY[quantity], {})[tariff] = physical / 1000
+                energy.setdefault(_ENERGY[quantity], {})[tariff] = physical.scaleb(-3)
             elif f"{quantity}.{tariff}" in _POWER and record.unit == "W" and (physical or quantity == "1.7"):
-                others.append((_POWER[f"{quantity}.{tariff}"], physical / 1000, "kW"))
-        elif _SUB_METER.fullmatch(record.obis) and _counts(record):
+                others.append((_POWER[f"{quantity}.{tariff}"], physical.scaleb(-3), "kW"))
+        elif _SUB_METER.fullmatch(record.obis) and record.unit is not None:  # a dead channel says 0 without a unit
             others.append(("sub-meter", physical, record.unit or ""))
     totals = [(name, tariffs.get("0") or sum(tariffs.values(), Decimal()), "kWh") for name, tariffs in energy.items()]
     return totals + others
-
-
-def _counts(record: Record) -> bool:
-    """A dead channel says 0 without a unit and without a time."""
-    return record.unit is not None
 
 
 def _plain(amount: Decimal) -> str:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 import tty
 import urllib.request
@@ -64,6 +65,11 @@ class Cable:
                 octets = octets[os.write(self._meter, octets[:1024]) :]
             except BlockingIOError:
                 await asyncio.sleep(0.005)
+
+    def being_read(self) -> bool:
+        """Whether a reader has set the line to a serial speed: a fresh terminal has the system's 38400."""
+        speed: int = termios.tcgetattr(self._meter)[4]
+        return speed == termios.B115200
 
     def close(self) -> None:
         os.close(self._meter)

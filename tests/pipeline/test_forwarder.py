@@ -94,6 +94,9 @@ class Bench:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.spool.close()
 
+    def state(self, name: str) -> State:
+        return self.forwarders[name].state
+
     def publish(self, *meters: str) -> None:
         for meter in meters:
             self.spool.append(
@@ -129,12 +132,12 @@ def test_an_outage_keeps_all_and_delivers_all_afterwards_in_order() -> None:
             for meter in meters:
                 bench.publish(meter)
                 await asyncio.sleep(1)
-            assert bench.forwarders["attic"].state is State.UNAVAILABLE
+            assert bench.state("attic") == State.UNAVAILABLE
             assert bench.spool.backlog("attic").depth == 300
             sink.answer = lambda delivery: None
             await asyncio.sleep(61)
             assert sink.taken == meters
-            assert bench.forwarders["attic"].state is State.DELIVERING
+            assert bench.state("attic") == State.DELIVERING
 
     scenario(work)
 
@@ -222,7 +225,7 @@ def test_a_wrong_key_pauses_keeps_all_and_flows_within_a_minute_of_the_mend() ->
             for n in range(600):
                 bench.publish(str(n))
                 await asyncio.sleep(1)
-            assert bench.forwarders["attic"].state is State.MISCONFIGURED
+            assert bench.state("attic") == State.MISCONFIGURED
             assert len(sink.attempts) == pytest.approx(600 / PROBE, abs=2)
             assert bench.spool.backlog("attic").depth == 600
             sink.answer = lambda delivery: None
@@ -271,7 +274,7 @@ def test_an_unknown_error_that_keeps_hitting_one_record_sets_that_one_aside() ->
             await asyncio.sleep(60)
             assert sink.taken == ["1", "3", "4"]
             assert bench.metrics.get("datalogger_sink_quarantined_total", "attic", "suspect") == 1
-            assert bench.forwarders["attic"].state is State.DELIVERING
+            assert bench.state("attic") == State.DELIVERING
 
     scenario(work)
 
