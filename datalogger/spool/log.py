@@ -152,7 +152,7 @@ class Log:
             "SELECT log.seq, received, flags, doubtful, size, source.name, crc, dictionary, octets"
             " FROM log JOIN source ON source.id = log.source LEFT JOIN body ON body.seq = log.seq"
             " WHERE log.seq > ? AND wanted & ? ORDER BY log.seq LIMIT ?",
-            (after, 1 << self.sinks[sink], limit),
+            (max(after, self.position(sink)), 1 << self.sinks[sink], limit),
         ).fetchall()
         through, since, to = self.connection.execute(
             "SELECT doubt_through, doubt_from, doubt_to FROM sink WHERE name = ?", (sink,)

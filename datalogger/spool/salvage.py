@@ -16,6 +16,7 @@ KEPT = 2
 """Files set aside that stay for a person to look at; older ones are deleted, so a failing card does not fill up."""
 
 SUFFIXES = ("", "-wal", "-shm")
+DONE = ".salvaged"
 _PAGE = 4096
 _STRIDE = 16  # rows stepped over where one cannot be read: about what a damaged page holds
 _GIVE_UP = 4096  # steps without a readable row, after which nothing more is expected
@@ -52,8 +53,15 @@ def set_aside(path: Path, now: datetime) -> Path:
     return target
 
 
+def mark_done(target: Path) -> None:
+    """All that could be read is in the new file, so that a restart does not salvage it again."""
+    for suffix in SUFFIXES:
+        with suppress(FileNotFoundError):
+            Path(f"{target}{suffix}").rename(f"{target}{DONE}{suffix}")
+
+
 def files_set_aside(path: Path) -> list[Path]:
-    """Oldest first, without their logs."""
+    """Oldest first, without their logs. Those that end in DONE have been salvaged."""
     return sorted(
         (known for known in path.parent.glob(f"{path.name}.damaged-*") if not known.name.endswith(("-wal", "-shm"))),
         key=lambda known: known.stat().st_mtime,

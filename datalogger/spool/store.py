@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -78,7 +79,9 @@ class Store:
         self._log: Log | None = None  # touched in the thread only
         self._thread: ThreadPoolExecutor | None = None
         self._set_aside: list[tuple[Path, dict[str, Known]]] = []  # still to be salvaged
-        self._salvage: Iterator[Saved | None] | None = None
+        self._finished: list[Path] = []
+        self._salvage: tuple[Path, Iterator[Saved | None]] | None = None
+        self._looked = False
         self.began = False
         """Whether this process has had the file open: its backlog is known then."""
 
@@ -105,6 +108,11 @@ class Store:
         self._set_aside[-1][1].update(known)
 
     @property
+    def salvaged(self) -> bool:
+        """Whether a file was read to its end and not yet marked so."""
+        return bool(self._finished)
+
+    @property
     def salvaging(self) -> bool:
         return bool(self._salvage or self._set_aside)
 
@@ -122,6 +130,10 @@ class Store:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire():
                 raise Busy(f"{self._path}: another process has this spool open; only one daemon can use it")
+            if not self._looked:  # an earlier process may have ended before its salvage did
+                self._looked = True
+                left = [p for p in salvage.files_set_aside(self._path) if not p.name.endswith(salvage.DONE)]
+                self._set_aside += [(path, {}) for path in left if path.is_file()]
             try:
                 return self._begin(names, floor)
             except (sqlite3.Error, SpoolError) as error:
@@ -180,15 +192,27 @@ class Store:
         if self._salvage is None:
             if not self._set_aside:
                 return []
-            self._salvage = salvage.salvage(*self._set_aside.pop(0))
+            path, known = self._set_aside.pop(0)
+            self._salvage = path, salvage.salvage(path, known)
+        path, rows = self._salvage
         try:
-            found = list(islice(self._salvage, limit))
+            found = list(islice(rows, limit))
         except (sqlite3.Error, OSError) as error:
-            _log.error("salvage ended early", file=str(self._path), error=str(error))
+            _log.error("salvage ended early", file=str(path), error=str(error))
             found = []
         if len(found) < limit:
             self._salvage = None
+            self._finished.append(path)
         return found
+
+    async def mark_salvaged(self) -> None:
+        """What `saved` gave is on disk in the new file."""
+        await self._in_thread(self._mark_salvaged)
+
+    def _mark_salvaged(self) -> None:
+        while self._finished:
+            with suppress(OSError):
+                salvage.mark_done(self._finished.pop())
 
     def _failing(self, error: Exception) -> Failing:
         self._close_log()

@@ -41,6 +41,7 @@ class Upkeep:
         self._step: Step | None = None
         self._quiet_until = 0.0
         self._saved = Counter[bool]()
+        self._saved_through = 0  # the sequence of the last report that came out of a damaged file
         self.full = False
         """Whether sinks with drop-newest take no more."""
 
@@ -148,6 +149,8 @@ class Upkeep:
 
     async def _salvage(self) -> None:
         store = self._keeper.store
+        if store is not None and store.salvaged and self._keeper.durable_through() >= self._saved_through:
+            await store.mark_salvaged()
         if store is None or not store.salvaging or not self._may_salvage:
             return
         async with self._keeper.turn:
@@ -158,6 +161,7 @@ class Upkeep:
                     self._keeper.metrics.add("datalogger_spool_damaged_total", "record")
                 else:
                     self._take_back(saved.report, saved.wanted, saved.forced)
+            self._saved_through = self._keeper.next - 1
         if not store.salvaging:
             _log.warning("salvage done", saved=self._saved[True], lost=self._saved[False])
             self._saved.clear()

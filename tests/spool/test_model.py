@@ -234,7 +234,7 @@ class StrictModel(SpoolModel):
 
 
 _settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
+    max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
 )
 TestGrouped = pytest.mark.slow(SpoolModel.TestCase)
 TestGrouped.settings = _settings
