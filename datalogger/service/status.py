@@ -109,6 +109,7 @@ class StatusServer:
             writer.transport.abort()  # such a small message has left already
             return
         self._connections.add(writer)
+        writer.transport.set_write_buffer_limits(high=0)  # so that `drain` waits until the kernel has all of it
         try:
             method, status, kind, body = await self._answer(reader)
             async with asyncio.timeout(ANSWER_TIMEOUT):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sandbox")]  # one trace for all
 
 ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "systemd" / "datalogger.service").read_text()

@@ -162,6 +162,17 @@ async def test_the_number_of_connections_is_bounded(monkeypatch: pytest.MonkeyPa
         await eventually(lambda: answers_200(port))
 
 
+async def test_a_long_answer_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "LINGER", 0)
+    daemon = Daemon()
+    for number in range(50_000):
+        daemon.metrics.add("datalogger_octets_total", f"source-{number:05}", amount=number)
+    async with serving(daemon) as port:
+        _, _, body = await get(port, "/metrics")
+    assert len(body) > 2_000_000
+    assert 'source-49999"} 49999\n' in body
+
+
 async def test_a_port_that_is_taken_is_said_loudly_and_opened_once_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status, "RETRY", 0.01)
     occupant = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
