@@ -198,7 +198,6 @@ class Forwarder:
 
     async def _set_aside(self, answers: dict[int, str], reason: str) -> None:
         await self._spool.set_aside(self.name, answers, reason)
-        self._metrics.add("datalogger_sink_quarantined_total", self.name, reason, amount=len(answers))
         self._log.warning(
             "set aside; see: datalogger spool list",
             reason=reason,
