@@ -43,7 +43,6 @@ _SCALES: dict[str, tuple[str | None, int]] = {"": (None, 0), **units.SPELLINGS}
 _CLOSED_UNITS = {f"{spelling})": scale for spelling, scale in units.SPELLINGS.items()}
 _SIGN_OR_NO_STAR = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]*))?(?:\*?([^0-9.*+-].*))?")
 _REFERENCE = re.compile(r"(?:[0-9]+-)?[0-9]+:[0-9]+[.:][0-9]+\.[0-9]+(?:[*.][0-9]+)?")
-_HEX = re.compile(r"[0-9A-Fa-f]+")
 _SURELY_ASCII = 16  # hex digits; fewer, and decimal digits only, may be a plain serial number
 
 
@@ -162,11 +161,12 @@ def _profile(obis: Obis, groups: Sequence[str], zone: tzinfo) -> Record:
         return Record(obis, entries=())
     if len(groups) == 1:
         return Record(obis, *_sure_value(groups[0]))
-    if groups[0].isdecimal() and _REFERENCE.fullmatch(groups[1]):
-        groups = groups[1:]
-        while groups and _REFERENCE.fullmatch(groups[0]):
-            groups = groups[1:]
-    return Record(obis, entries=_rows(groups, zone))
+    first = 0
+    if groups[0].isdecimal():  # how many rows, then the objects in them
+        first = 1
+        while first < len(groups) and ":" in groups[first] and _REFERENCE.fullmatch(groups[first]):
+            first += 1
+    return Record(obis, entries=_rows(groups[first:] if first > 1 else groups, zone))
 
 
 def _rows(groups: Sequence[str], zone: tzinfo) -> tuple[Entry, ...]:
@@ -174,20 +174,23 @@ def _rows(groups: Sequence[str], zone: tzinfo) -> tuple[Entry, ...]:
     peak; a value without a time of its own shares the time of the row before (a month-end snapshot).
     """
     rows: list[Entry] = []
-    times: list[datetime | UnsetType | None] = []
-    closed = False
+    time: datetime | UnsetType | None = UNSET
+    occurred: datetime | UnsetType | None = UNSET
+    times = 0  # in the row so far
     for group in groups:
-        time = timestamp.read(group, zone)
-        if time is UNSET:
-            occurred = times[1] if len(times) == 2 and not closed else UNSET
-            rows.append(Entry(times[0] if times else UNSET, *_sure_value(group), occurred=occurred))
-            closed = True
+        read = timestamp.read(group, zone)
+        if read is UNSET:
+            rows.append(Entry(time, *_sure_value(group), occurred))
+            times, occurred = 0, UNSET
             continue
-        times = [time] if closed else [*times, time]
-        closed = False
-        if len(times) > 2:
+        times += 1
+        if times == 1:
+            time = read
+        elif times == 2:
+            occurred = read
+        else:
             raise _Odd
-    if times and not closed:
+    if times:
         raise _Odd
     return tuple(rows)
 
@@ -228,7 +231,10 @@ def _sure_value(group: str) -> _Value:
 
 def _plain(group: str) -> str:
     """The text behind hex of printable ASCII; anything else as sent."""
-    if len(group) % 2 or not _HEX.fullmatch(group) or (group.isdecimal() and len(group) < _SURELY_ASCII):
+    if len(group) % 2 or not group.isalnum() or (len(group) < _SURELY_ASCII and group.isdecimal()):
         return group
-    text = bytes.fromhex(group).decode("latin-1")
-    return text if text.isascii() and text.isprintable() else group
+    try:
+        text = bytes.fromhex(group).decode("ascii")
+    except ValueError:
+        return group
+    return text if text.isprintable() else group

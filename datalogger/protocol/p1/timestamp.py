@@ -23,17 +23,19 @@ def read(text: str, zone: tzinfo) -> datetime | UnsetType | None:
     """The moment `text` names, zone-aware; None where it has the form of a time but is none
     (`632525252525W`); UNSET where it has not even the form.
     """
-    match len(text):
-        case 13 if text[12] in "SWsw" and text[:12].isdecimal():
+    length = len(text)
+    if length == 13:
+        if text[12] in "SWsw" and text[:12].isdecimal():
             return _moment(f"{_century(text)}{text[:6]}T{text[6:12]}", text[12] in "Ss", zone)
-        case 15 if text[14] in "SWsw" and text[:14].isdecimal():
+    elif length == 15:
+        if text[14] in "SWsw" and text[:14].isdecimal():
             return _moment(f"{text[:8]}T{text[8:14]}", text[14] in "Ss", zone)
-        case 24 if _COSEM.fullmatch(text):
-            return _cosem(bytes.fromhex(text), zone)
-        case length if 11 <= length <= 19 and (found := _SPACED.fullmatch(text)):
-            year, month, day, hour, minute, second = found.groups("00")
-            century = "" if len(year) == 4 else _century(year)
-            return _moment(f"{century}{year}{month}{day}T{hour}{minute}{second}", None, zone)
+    elif length == 24 and _COSEM.fullmatch(text):
+        return _cosem(bytes.fromhex(text), zone)
+    if " " in text and (found := _SPACED.fullmatch(text)):
+        year, month, day, hour, minute, second = found.groups("00")
+        century = "" if len(year) == 4 else _century(year)
+        return _moment(f"{century}{year}{month}{day}T{hour}{minute}{second}", None, zone)
     return UNSET
 
 
