@@ -48,6 +48,7 @@ class Dictionaries:
         self._connection = connection
         self._current: dict[int, tuple[int, int]] = {}  # source → dictionary, reports left in its era
         self._known: dict[int, bytes] = {}
+        self._grown = False  # a dictionary was begun since the last `prune`
 
     def pack(self, sequence: int, source: int, report: Report) -> Body:
         """Inside a transaction: it may begin a new dictionary. A rollback makes this object useless."""
@@ -76,18 +77,25 @@ class Dictionaries:
         return unpack(body, self.get(body.dictionary))
 
     def _begin(self, sequence: int, source: int, plain: bytes) -> int:
-        # One that was followed by another before the oldest report in the log serves nobody any more.
-        self._connection.execute(
-            "DELETE FROM dictionary WHERE EXISTS (SELECT 1 FROM dictionary AS later WHERE later.id > dictionary.id"
-            " AND later.source = dictionary.source AND later.first <= ifnull((SELECT min(seq) FROM log), ?))",
-            (sequence,),
-        )
         number = self._connection.execute("SELECT ifnull(max(id), 0) + 1 FROM dictionary").fetchone()[0]
         self._connection.execute(
             "INSERT INTO dictionary VALUES (?, ?, ?, ?, ?)", (number, source, sequence, zlib.crc32(plain), plain)
         )
         self._remember(number, plain)
+        self._grown = True
         return int(number)
+
+    def prune(self) -> None:
+        """Inside a transaction, with every packed body written: drop the dictionaries nobody needs any more.
+
+        One that was followed by another before the oldest report in the log serves nobody.
+        """
+        if self._grown:
+            self._grown = False
+            self._connection.execute(
+                "DELETE FROM dictionary WHERE EXISTS (SELECT 1 FROM dictionary AS later WHERE later.id > dictionary.id"
+                " AND later.source = dictionary.source AND later.first <= ifnull((SELECT min(seq) FROM log), 9e18))"
+            )
 
     def _remember(self, number: int, octets: bytes) -> bytes:
         self._known[number] = octets

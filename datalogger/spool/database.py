@@ -15,7 +15,7 @@ TRUSTED, FORCED = 1, 2  # flags of a row: received under a trusted clock; sent a
 BUSY_S = 5  # a command line that writes a request holds the file for milliseconds
 
 # `log` is apart from `body` so that counting, thinning and clearing a bit never touch the bodies.
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE sink(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, position INTEGER NOT NULL,
                   doubt_through INTEGER NOT NULL DEFAULT 0, doubt_from INTEGER NOT NULL DEFAULT 0,
@@ -30,6 +30,7 @@ CREATE TABLE aside(id INTEGER PRIMARY KEY, sink TEXT NOT NULL, seq INTEGER NOT N
                    received INTEGER NOT NULL, flags INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL,
                    answer TEXT NOT NULL, crc INTEGER NOT NULL, octets BLOB NOT NULL);
 CREATE INDEX aside_by_sink ON aside(sink, id);
+CREATE UNIQUE INDEX aside_once ON aside(sink, seq);
 CREATE TABLE request(id INTEGER PRIMARY KEY, verb TEXT NOT NULL, sink TEXT NOT NULL, selector TEXT NOT NULL,
                      asked INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0, finished INTEGER, answer TEXT);
 """
@@ -108,7 +109,7 @@ def prepare(connection: Connection, path: Path) -> None:
         connection.execute(f"PRAGMA {pragma}").fetchall()
     if check_version(connection, path):
         with transaction(connection):
-            for statement in _SCHEMA.split(";"):
+            for statement in SCHEMA.split(";"):
                 if statement.strip():
                     connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")

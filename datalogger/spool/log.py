@@ -241,7 +241,10 @@ class Log:
         return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
     def write(self, entries: Sequence[tuple[Held, tuple[str, ...], tuple[str, ...]]]) -> dict[int, int]:
-        """Inside a transaction. Sequence → octets on disk."""
+        """Inside a transaction. Sequence → octets on disk.
+
+        OR REPLACE: a commit that failed may be found done when the file is opened again.
+        """
         heads, packed, sizes = [], [], {}
         for held, wanted, doubtful in entries:
             source = self._source(held.report.source)
@@ -252,8 +255,9 @@ class Log:
                 (held.sequence, to_us(held.received), flags, source, self.mask(wanted), self.mask(doubtful), size)
             )
             packed.append((held.sequence, *body))
-        self.connection.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)", heads)
-        self.connection.executemany("INSERT INTO body VALUES (?, ?, ?, ?)", packed)
+        self.connection.executemany("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?)", heads)
+        self.connection.executemany("INSERT OR REPLACE INTO body VALUES (?, ?, ?, ?)", packed)
+        self.dictionaries.prune()
         return sizes
 
     def mask(self, names: Collection[str]) -> int:

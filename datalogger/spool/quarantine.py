@@ -40,7 +40,7 @@ def insert(connection: Connection, asides: Sequence[Aside]) -> dict[str, int]:
         if body is None:
             continue  # dropped meanwhile, and counted then
         connection.execute(
-            "INSERT INTO aside(sink, seq, source, received, flags, at, reason, answer, crc, octets)"
+            "INSERT OR REPLACE INTO aside(sink, seq, source, received, flags, at, reason, answer, crc, octets)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 aside.sink, aside.sequence, aside.source, to_us(aside.received), aside.flags, to_us(aside.at),
