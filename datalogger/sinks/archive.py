@@ -5,10 +5,8 @@ One file per source and day: `house-2026-11-20.jsonl`, then, where that is full 
 when a day ends, and a crash leaves nothing half done. Packed it is `house-2026-11-20.jsonl.gz`.
 """
 
-import gzip
 import os
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +43,7 @@ class Tidying(NamedTuple):
         """
         for path in self.delete:
             path.unlink(missing_ok=True)
+            path.with_name(path.name + _UNFINISHED).unlink(missing_ok=True)
         for path in self.pack:
             if not stop.is_set():
                 _pack(path, stop.is_set)
@@ -107,9 +106,11 @@ def _stem(source: str) -> str:
 
 def _pack(path: Path, stopped: Callable[[], bool]) -> None:
     """`path` → `path.gz`, whole or not at all."""
+    import gzip  # half a megabyte, for who wants it
+
     packed = path.with_name(path.name + _PACKED)
     unfinished = path.with_name(path.name + _UNFINISHED)
-    if not packed.exists():  # else: packed in an earlier life that ended before the next line but one
+    if not packed.exists():  # else: packed in an earlier life, which ended before the last line of this
         with path.open("rb") as source, unfinished.open("wb") as raw:
             with gzip.GzipFile(path.name, "wb", LEVEL, raw) as target:
                 while block := source.read(BLOCK):
@@ -117,7 +118,9 @@ def _pack(path: Path, stopped: Callable[[], bool]) -> None:
                     if stopped():
                         return
             raw.flush()
+            status = os.fstat(source.fileno())
+            os.fchmod(raw.fileno(), status.st_mode & 0o777)
             os.fsync(raw.fileno())
-        shutil.copystat(path, unfinished)
+        os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
         unfinished.replace(packed)
     path.unlink(missing_ok=True)
