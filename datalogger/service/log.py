@@ -7,6 +7,7 @@
 Two keywords are not shown but steer: `repeats` and `resolved`, see `Repeats`.
 """
 
+import asyncio
 import logging
 import os
 import re
@@ -14,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Literal, TextIO
+from typing import Literal, NoReturn, TextIO
 from urllib.parse import quote
 
 import structlog
@@ -30,6 +31,9 @@ Format = Literal["auto", "console", "json"]
 
 # A shorter text is no key, and blotting out every "a" would leave no log.
 SHORTEST_SECRET = 4  # characters
+
+# How often what was held is looked through. Seconds.
+LOOK = 10.0
 
 # sd-daemon(3): how a line names its priority to the journal.
 PRIORITIES = {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>", "critical": "<2>"}
@@ -85,6 +89,22 @@ def configure(level: Level = "info", format: Format = "auto", *, clock: Clock | 
     logging.captureWarnings(True)
     sys.excepthook = _crashed
     threading.excepthook = _thread_crashed
+
+
+async def summarise() -> NoReturn:
+    """Says of what is repeated and held how often it was, once a minute; at the end all that is still held."""
+    try:
+        while True:
+            await asyncio.sleep(LOOK)
+            _say_what_is_held()
+    finally:
+        _say_what_is_held(all=True)
+
+
+def _say_what_is_held(*, all: bool = False) -> None:
+    logger = structlog.get_logger()
+    for level, event in _repeats.due(all=all) if _repeats else ():
+        logger.log(logging.getLevelNamesMapping()[level.upper()], **event)
 
 
 def hide(secret_text: str) -> None:

@@ -17,20 +17,23 @@ MAX_EVENTS = 512
 
 
 class _Held:
-    __slots__ = ("first", "held", "said", "total")
+    __slots__ = ("first", "held", "last", "level", "said", "total")
 
     def __init__(self, now: float) -> None:
         self.first = self.said = now
-        self.held = 0  # since it was last said
         self.total = 1
+        self.held = 0  # since it was last said; of these:
+        self.level = ""
+        self.last: EventDict = {}
 
 
 class Repeats:
     """A structlog processor that acts on two keywords of an event and removes them.
 
-    repeats="KEY":   the first such event passes. The same event under the same KEY is held for 60 s; the next one
-                     after that passes with `repeated` (how often, this one included) and `within` (what time).
-                     Another event under the KEY passes: "misconfigured" is news after "unavailable".
+    repeats="KEY":   the first such event passes. The same event under the same KEY is held for 60 s, and then said
+                     once more: by the next that comes or by `due`, with `repeated` (how often since it was last said)
+                     and `within` (what time). Another event under the KEY passes: "misconfigured" is news after
+                     "unavailable".
     resolved=True:   with the KEY: passes, with `failures` and `lasted` of what it ends, and all begins anew.
 
     A logger may be used from any thread.
@@ -48,9 +51,19 @@ class Repeats:
         if key is None:
             return event
         with self._lock:
-            return self._resolved(key, event) if resolved else self._occurred(key, event)
+            return self._resolved(key, event) if resolved else self._occurred(key, method, event)
 
-    def _occurred(self, key: str, event: EventDict) -> EventDict:
+    def due(self, *, all: bool = False) -> list[tuple[str, EventDict]]:
+        """Level and event of what was held for long enough, or of all that is held, to be said now."""
+        now = self._clock.monotonic()
+        with self._lock:
+            return [
+                (held.level, self._say(held, {**held.last}, now, held.held))
+                for held in self._events.values()
+                if held.held and (all or now - held.said >= self._interval)
+            ]
+
+    def _occurred(self, key: str, level: str, event: EventDict) -> EventDict:
         now = self._clock.monotonic()
         what = (key, str(event.get("event")))
         held = self._events.get(what)
@@ -63,10 +76,16 @@ class Repeats:
         held.total += 1
         if now - held.said < self._interval:
             held.held += 1
+            held.level = level
+            # Without the exception: its frames would keep alive whatever they refer to.
+            held.last = {name: value for name, value in event.items() if name != "exc_info"}
             raise structlog.DropEvent
-        if held.held:
-            event.update(repeated=held.held + 1, within=span(now - held.said))
-        held.said, held.held = now, 0
+        return self._say(held, event, now, held.held + 1 if held.held else 0)
+
+    def _say(self, held: _Held, event: EventDict, now: float, times: int) -> EventDict:
+        if times:
+            event.update(repeated=times, within=span(now - held.said))
+        held.said, held.held, held.last = now, 0, {}
         return event
 
     def _resolved(self, key: str, event: EventDict) -> EventDict:

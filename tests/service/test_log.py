@@ -16,6 +16,7 @@ import structlog
 from datalogger.config.secrets import KeyOptions, Secret
 from datalogger.service import log
 from tests.service.conftest import ManualClock
+from tests.virtual_time import VirtualClock, run
 
 KEY = "Zx81/very+secret'key"
 
@@ -100,6 +101,30 @@ def test_repeats_are_held_over_a_reload_too(capsys: pytest.CaptureFixture[str], 
     clock.advance(61)
     structlog.get_logger().error("down", repeats="sink:attic")
     assert [line.get("repeated") for line in lines(capsys)] == [None, 2]
+
+
+def test_what_is_held_is_said_once_a_minute_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    async def scenario() -> None:
+        log.configure(format="json", clock=VirtualClock())
+        logger = structlog.get_logger().bind(source="house")
+        summaries = asyncio.ensure_future(log.summarise())
+        await asyncio.sleep(0.2)
+        for quiet in (70, 0):
+            for octets in range(30):
+                logger.warning("rejected", octets=octets, repeats="rejected:house")
+                await asyncio.sleep(1)
+            await asyncio.sleep(quiet)
+        summaries.cancel()
+        await asyncio.gather(summaries, return_exceptions=True)
+
+    run(scenario())
+    said = lines(capsys)
+    assert {(line["level"], line["event"], line["source"]) for line in said} == {("warning", "rejected", "house")}
+    assert [(line["octets"], line.get("repeated"), line.get("within")) for line in said] == [
+        (0, None, None),
+        (29, 29, "1m 10s"),
+        (29, 30, "1m"),
+    ]
 
 
 def test_an_end_below_the_level_still_ends_the_repeats(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,31 @@ def test_an_end_of_nothing_says_no_figures(said: Log) -> None:
     assert said.say("down", repeats="sink:cloud") is None
 
 
+def test_what_was_held_is_summarised_though_it_does_not_come_again(said: Log, clock: ManualClock) -> None:
+    said.say("noise", repeats="rejected:house", octets=1)
+    for octets in (2, 3, 4):
+        clock.advance(5)
+        said.say("noise", repeats="rejected:house", octets=octets)
+    assert said.repeats.due() == []
+    clock.advance(50)
+    assert said.repeats.due() == [("error", {"event": "noise", "octets": 4, "repeated": 3, "within": "1m 5s"})]
+    assert said.repeats.due() == []
+    clock.advance(1000)
+    assert said.repeats.due() == []
+    assert said.say("noise", repeats="rejected:house") == {"event": "noise"}
+
+
+def test_at_the_end_all_that_is_held_can_be_said(said: Log, clock: ManualClock) -> None:
+    for _ in range(2):
+        said.say("down", repeats="sink:attic", exc_info=True)
+        said.say("noise", repeats="rejected:house")
+    clock.advance(3)
+    assert [event for _, event in said.repeats.due(all=True)] == [
+        {"event": "down", "repeated": 1, "within": "3s"},
+        {"event": "noise", "repeated": 1, "within": "3s"},
+    ]
+
+
 def test_the_table_is_bounded_and_forgets_what_was_not_heard_of_for_longest(
     said: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
