@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from datalogger.spool.inspection import Inspection
 from tests.e2e.harness import Cable, Process, distinct_telegrams, until
 from tests.peers.dsmr_reader import DsmrReader
 
@@ -29,6 +30,16 @@ async def send(cable: Cable, telegrams: list[bytes], *, interval: float = 0.02) 
     for telegram in telegrams:
         await cable.send(telegram)
         await asyncio.sleep(interval)
+
+
+async def until_on_disk(folder: Path, reports: int) -> None:
+    """Wait until so many are in the spool's file for the cloud."""
+
+    def written() -> bool:
+        with Inspection(folder / "spool.db") as spool:
+            return any(sink.name == "cloud" and sink.depth == reports for sink in spool.status().sinks)
+
+    await until(written, f"{reports} reports are on disk")
 
 
 async def test_every_server_gets_every_telegram_byte_for_byte(tmp_path: Path, cable: Cable) -> None:
@@ -71,10 +82,7 @@ async def test_kill_9_costs_none_of_the_durable(tmp_path: Path, cable: Cable) ->
             for begin in range(0, 200, 50):
                 await send(cable, telegrams[begin : begin + 50], interval=0.01)
                 await attic.until_rows(begin + 50)
-                await until(
-                    lambda waiting=begin + 50: daemon.metric("datalogger_spool_durable_reports") >= waiting,
-                    "all that wait are durable",
-                )
+                await until_on_disk(tmp_path, begin + 50)
                 daemon.kill()
                 await daemon.start()
             await cloud.start()
@@ -90,7 +98,7 @@ async def test_kill_9_in_the_middle_of_a_backlog_sends_nothing_twice(tmp_path: P
         await cloud.refuse()
         async with Process(configured(tmp_path, cable, cloud=cloud)) as daemon:
             await send(cable, telegrams, interval=0.005)
-            await until(lambda: daemon.metric("datalogger_spool_durable_reports") >= 300, "all are durable")
+            await until_on_disk(tmp_path, 300)
             await cloud.start()
             await cloud.until_rows(60)
             daemon.kill()
