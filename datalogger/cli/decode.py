@@ -115,8 +115,12 @@ def _octets(path: Path, as_hex: bool) -> Iterator[bytes]:
     """The input block by block, hex text turned into octets. NotHex where it is none."""
     with click.open_file(str(path), "rb") as file:
         blocks = _blocks(file, path)
-        first = next(blocks, b"")
-        if not (as_hex or looks_like_hex(first)):
+        first = b""
+        hexadecimal = True if as_hex else None
+        while hexadecimal is None and len(first) < BLOCK and (block := next(blocks, b"")):
+            first += block
+            hexadecimal = looks_like_hex(first)
+        if hexadecimal is False or (hexadecimal is None and len(first) >= BLOCK):  # blanks alone are no hex
             yield first
             yield from blocks
             return

@@ -4,6 +4,8 @@ import re
 
 _COMMENT = re.compile(rb"#[^\n]*")
 _BLANKS = b" \t\r\n"
+ENOUGH = 4096  # digits; a P1 line may begin in the middle of a message of 2048
+
 _DIGITS = b"0123456789abcdefABCDEF"
 
 
@@ -11,10 +13,12 @@ class NotHex(ValueError):
     """The text is no hex; the message says where it is not."""
 
 
-def looks_like_hex(beginning: bytes) -> bool:
-    """Whether these first octets of a file are hex text; no protocol's own bytes look like it."""
+def looks_like_hex(beginning: bytes) -> bool | None:
+    """Whether a file that begins so is hex text; None where that is too little to tell."""
     digits = _COMMENT.sub(b"", beginning).translate(None, _BLANKS)
-    return digits != b"" and not digits.translate(None, _DIGITS)
+    if digits.translate(None, _DIGITS):
+        return False
+    return True if len(digits) >= ENOUGH else None
 
 
 class HexText:

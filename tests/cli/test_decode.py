@@ -88,6 +88,11 @@ def test_hex_text_is_recognised_and_may_hold_comments(tmp_path: Path) -> None:
         assert lines(result) == lines(run(given=DSMR5))
 
 
+def test_a_line_that_is_joined_inside_a_hex_message_is_not_taken_for_hex_text() -> None:
+    printed = lines(run(given=b"3031323334" * 200 + b")\r\n" + DSMR5))
+    assert ["rejected" in line for line in printed] == [True, False]
+
+
 def test_nothing_found_is_exit_status_1_and_said() -> None:
     for nothing in (b"", b"\r\n\r\n", b"# only a comment\n"):
         result = run(given=nothing)
@@ -137,7 +142,7 @@ def test_hex_text_may_be_cut_anywhere() -> None:
 
 
 def test_no_capture_of_the_corpus_looks_like_hex() -> None:
-    assert not any(looks_like_hex(case.octets) for case in [*TELEGRAMS, *STREAMS])
+    assert all(looks_like_hex(case.octets) is False for case in [*TELEGRAMS, *STREAMS])
 
 
 def test_a_large_file_is_read_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,17 +18,20 @@ from datalogger.protocol.framing import Frame, Reason, Rejected
 
 MAX_TELEGRAM = 8 * 1024  # octets; three times the longest capture we hold
 MAX_HEADER = 68  # `/`, 64 octets of identification (IEC 62056-21 allows 20, 27 were seen), CR CR LF
+MAX_END = 10  # LF ! and four digits, NUL CR CR LF
 MAX_NOISE = 4 * 1024  # octets in one noise event: what is between telegrams need not be kept whole
 MAX_SLICE = 4 * 1024  # octets taken in at once, so that the buffer is bounded however much `feed` is given
 MAX_TRIES = 32  # starts tried against one check sum: more torn telegrams do not fit into one stretch
 
 _START = re.compile(rb"/[^\x00-\x1f\x7f/!()]{3,64}\r{0,2}\n")
-_END = re.compile(rb"\n!([0-9A-Fa-f]{0,4})\r{0,2}\n")
-_UNFINISHED_END = re.compile(rb"\n!([0-9A-Fa-f]{0,4})\r{0,2}\Z")  # all but the line end is there
+_END = re.compile(rb"\n!([0-9A-Fa-f]{0,4})\x00?\r{0,2}\n")  # a NUL behind the digits: seen by other readers
+_UNFINISHED_END = re.compile(rb"\n!([0-9A-Fa-f]{0,4})\x00?\r{0,2}\Z")  # all but the line end is there
 
 # Objects that only standards with a check sum have: the clock and the version of DSMR 4 and later.
 _OF_CHECKED_STANDARD = re.compile(rb"\n(?:1-3:0\.2\.8|0-0:96\.1\.4|0-0:1\.0\.0)\b")
-# A telegram of DSMR 2.2 or 3.0 ends with the valve of its M-Bus meter: behind it only `!` can be missing.
+# A telegram of DSMR 2.2 or 3.0 has its M-Bus reading in a form of its own, and ends with the valve of
+# that M-Bus meter: behind it only `!` can be missing.
+_OF_UNCHECKED_STANDARD = re.compile(rb"\n0-[1-4]:24\.3\.0\(")
 _LAST_OBJECT = re.compile(rb"\n0-[1-4]:24\.4\.0\([^()\r\n]*\)\r{0,2}\n\Z")
 # EasyMeter sends two lines behind a telegram; blank lines are no news from anybody.
 _BLANK = re.compile(rb"[\r\n]*")
@@ -91,7 +94,7 @@ class P1Framer:
             self._inside, self._scanned = False, 0
             return True
         if found is None:
-            self._scanned = max(self._scanned, len(self._buffer) - 8)
+            self._scanned = max(self._scanned, len(self._buffer) - MAX_END + 1)
             if len(self._buffer) < MAX_TELEGRAM + MAX_HEADER:  # the header of a next start may be incomplete
                 return False
         self._too_long(events)
@@ -154,7 +157,11 @@ class P1Framer:
     def _give_up(self, size: int, reason: Reason, detail: str, events: list[Frame | Rejected]) -> None:
         """The first `size` octets are a telegram without `!`: the whole of one only where nothing else can miss."""
         octets = self._take(size)
-        whole = _LAST_OBJECT.search(octets, max(0, size - MAX_HEADER)) and not _OF_CHECKED_STANDARD.search(octets)
+        whole = (
+            _LAST_OBJECT.search(octets, max(0, size - MAX_HEADER))
+            and _OF_UNCHECKED_STANDARD.search(octets)
+            and not _OF_CHECKED_STANDARD.search(octets)
+        )
         if whole and _header(octets) != self._checked:
             events.append(Frame(octets, octets, check=False))
         else:

@@ -36,9 +36,9 @@ def find(spelling: str) -> Object | None:
 
 
 def _bare(groups: tuple[int, ...]) -> Bare:
-    a, _, c, d, e, _ = groups
+    a, b, c, d, e, _ = groups
     match c:
-        case 1 if (a, d, e) == (0, 0, 0):
+        case 1 if (a, b, d, e) == (0, 0, 0, 0):
             return "clock"
         case 96 if d in _COUNTERS:
             return "number"

@@ -140,6 +140,10 @@ def _record(obis: Obis, bare: Bare, rest: str, zone: tzinfo) -> Record:
             return Record(obis, time=time)
     elif bare == "profile":
         return _profile(obis, [group], zone)
+    if group and group[-1] in "SWsw":  # a time wherever it stands: nothing else ends in its flag
+        time = timestamp.read(group, zone)
+        if time is not UNSET:
+            return Record(obis, time=time)
     return Record(obis, text=group)
 
 

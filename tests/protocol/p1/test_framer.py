@@ -123,6 +123,16 @@ def test_a_torn_telegram_without_check_sum_costs_only_itself() -> None:
         assert len(payloads(events)) == (2 if length == whole_but_for_its_end else 1), length
 
 
+def test_a_nul_behind_the_check_sum_is_part_of_the_end() -> None:
+    for octets in (CHECKED, UNCHECKED):
+        with_nul = octets.removesuffix(b"\r\n") + b"\0\r\n"
+        assert payloads([only(events_of(with_nul))]) == [with_nul]
+
+
+def test_a_telegram_that_lost_its_middle_is_not_whole_for_ending_with_a_valve() -> None:
+    assert reason_of(only(events_of(b"/ABC5\r\n\r\n1-0:1.8.1(1*kWh)\r\n0-1:24.4.0(1)\r\n"))) is Reason.TRUNCATED
+
+
 def test_a_trailer_and_blank_lines_are_padding() -> None:
     events = events_of(EASYMETER, b"\r\n\r\n", EASYMETER)
     assert [reason_of(e) for e in events if isinstance(e, Rejected)] == [Reason.PADDING, Reason.PADDING]

@@ -219,6 +219,14 @@ def test_what_is_no_telegram_is_malformed(payload: bytes) -> None:
     assert caught.value.reason == Reason.MALFORMED
 
 
+def test_a_flagged_time_is_a_time_wherever_it_stands() -> None:
+    for code in ("0-0:96.2.1", "1-0:1.2.3"):
+        found = record(f"{code}(200512134558S)")
+        assert (found.time, found.text, found.value) == (at("2020-05-12T13:45:58+02:00"), None, None)
+    assert record("0-0:96.1.1(200512134558S)").text == "200512134558S"  # an identifier is an identifier
+    assert report("1-0:1.0.0(1*kWh)", "0-1:1.0.0(200512134558S)").meter_time is None  # not the meter's clock
+
+
 def test_one_telegram_does_not_change_how_the_next_is_read() -> None:
     alone = [decode_telegram(case.octets, check=True, zone=ZONE) for case in TELEGRAMS]
     again = [decode_telegram(case.octets, check=True, zone=ZONE) for case in reversed(TELEGRAMS)]
