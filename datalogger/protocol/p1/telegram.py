@@ -43,6 +43,7 @@ _SCALES: dict[str, tuple[str | None, int]] = {"": (None, 0), **units.SPELLINGS}
 _CLOSED_UNITS = {f"{spelling})": scale for spelling, scale in units.SPELLINGS.items()}
 _SIGN_OR_NO_STAR = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]*))?(?:\*?([^0-9.*+-].*))?")
 _REFERENCE = re.compile(r"(?:[0-9]+-)?[0-9]+:[0-9]+[.:][0-9]+\.[0-9]+(?:[*.][0-9]+)?")
+_FLAGS = ("S", "W", "s", "w")
 _SURELY_ASCII = 16  # hex digits; fewer, and decimal digits only, may be a plain serial number
 
 
@@ -126,6 +127,10 @@ def _record(obis: Obis, bare: Bare, rest: str, zone: tzinfo) -> Record:
         if len(groups) > 2 or bare == "profile":
             return _profile(obis, groups, zone)
         return _pair(obis, groups[0], groups[1], zone)
+    if bare != "name" and group[-1:] in _FLAGS:  # a time wherever it stands
+        time = timestamp.read(group, zone)
+        if time is not UNSET:
+            return Record(obis, time=time)
     if bare == "number" or "*" in group:
         value = _value(group)
         if value is not None:
@@ -140,10 +145,6 @@ def _record(obis: Obis, bare: Bare, rest: str, zone: tzinfo) -> Record:
             return Record(obis, time=time)
     elif bare == "profile":
         return _profile(obis, [group], zone)
-    if group and group[-1] in "SWsw":  # a time wherever it stands: nothing else ends in its flag
-        time = timestamp.read(group, zone)
-        if time is not UNSET:
-            return Record(obis, time=time)
     return Record(obis, text=group)
 
 
