@@ -12,6 +12,7 @@ from datalogger.errors import SpoolError
 APPLICATION = 0x64_6C_6F_67  # "dlog": PRAGMA application_id
 SCHEMA_VERSION = 1
 TRUSTED, FORCED = 1, 2  # flags of a row: received under a trusted clock; sent again on a person's word
+JOURNAL = 4_096_000  # octets of write-ahead log after which it is put into the file
 BUSY_S = 5  # a command line that writes a request holds the file for milliseconds
 
 # `log` is apart from `body` so that counting, thinning and clearing a bit never touch the bodies.
@@ -41,6 +42,7 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any: ...
+    def executescript(self, sql: str, /) -> Any: ...
     def close(self) -> None: ...
 
 
@@ -102,8 +104,8 @@ def prepare(connection: Connection, path: Path) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",  # fsync at every commit: a committed report outlives a power cut
         "cache_size = -2000",
-        "wal_autocheckpoint = 1000",
-        "journal_size_limit = 8000000",
+        f"wal_autocheckpoint = {JOURNAL // 4096}",
+        f"journal_size_limit = {JOURNAL}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()

@@ -18,7 +18,7 @@ from datalogger.metrics import Metrics
 from datalogger.spool import cursors, database
 from datalogger.spool.cursors import Standing
 from datalogger.spool.eviction import Loss
-from datalogger.spool.log import Changes, Log, Written
+from datalogger.spool.log import Changes, Log, Space, Written
 from datalogger.spool.losses import Losses
 from datalogger.spool.pending import AHEAD, Held, Pending
 from datalogger.spool.quarantine import Aside
@@ -62,7 +62,7 @@ class Keeper:
         if options.durability != "memory":
             self.store = Store(options.path, clock=clock, metrics=metrics, connect=connect)
         self.asides: list[Aside] = []  # set aside, and not yet on disk
-        self.used = 0  # octets the file takes up
+        self.space = Space(0, 0, 0)
         self.first = 1  # the first sequence this process can give
         self.next = 1
         self.disk_through = 0  # everything up to here is on disk or settled
@@ -203,7 +203,7 @@ class Keeper:
                 with database.transaction(log.connection):
                     written = log.apply(changes)
                     outcome = work(log, first)
-                written.used = log.used()
+                written.space = log.space()
                 return (
                     written,
                     outcome,
@@ -292,8 +292,8 @@ class Keeper:
     def _apply(self, changes: Changes, written: Written) -> None:
         """The commit has returned."""
         self.metrics.add("datalogger_spool_commits_total")
-        self.metrics.set("datalogger_spool_bytes", value=written.used)
-        self.used = written.used
+        self.metrics.set("datalogger_spool_bytes", value=sum(written.space))
+        self.space = written.space
         for name, settled in changes.settled.items():
             if name in self.pending:
                 self.pending[name].settled -= settled

@@ -41,18 +41,25 @@ class Changes(Struct):
         return bool(self.entries or self.positions or self.cleared or self.late or self.doubts or self.asides)
 
 
+class Space(NamedTuple):
+    """Octets: of pages that hold something, of free pages in the file, of the write-ahead log."""
+
+    used: int
+    free: int
+    journal: int
+
+
 class Written(Struct):
     """What a commit did.
 
     late:    sink → sequence, octets of those that were pending
     dropped: sink → how many left its quarantine because that was full
-    used:    octets the file takes up
     """
 
     sizes: dict[int, int]
     late: dict[str, list[tuple[int, int]]]
     dropped: dict[str, int]
-    used: int
+    space: Space
 
 
 class Page(NamedTuple):
@@ -144,7 +151,7 @@ class Log:
         sizes = self.write(changes.entries)
         if changes.high > self._reserved:
             self._reserve(changes.high)
-        return Written(sizes, late, dropped, self.used())
+        return Written(sizes, late, dropped, self.space())
 
     def page(self, sink: str, after: int, limit: int, at: datetime) -> Page:
         """The next rows for this sink. A damaged one is put aside, counted, and costs only itself."""
@@ -216,8 +223,7 @@ class Log:
         self.connection.executemany("DELETE FROM log WHERE seq = ?", rows)
         self.connection.executemany("DELETE FROM body WHERE seq = ?", rows)
 
-    def used(self) -> int:
-        """Octets in use: pages that hold something, and the write-ahead log."""
+    def space(self) -> Space:
         pages, free, size = (
             self.connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
@@ -226,13 +232,14 @@ class Log:
             journal = self.path.with_name(self.path.name + "-wal").stat().st_size
         except OSError:
             journal = 0
-        return int((pages - free) * size) + journal
+        return Space((pages - free) * size, free * size, journal)
 
     def give_back(self, pages: int) -> bool:
         """Return up to so many free pages to the file system; whether there were any."""
         if self.connection.execute("PRAGMA freelist_count").fetchone()[0] <= KEPT_FREE:
             return False
-        self.connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+        # As a script: it gives back a page a step, and `execute` takes a single step where no row comes.
+        self.connection.executescript(f"PRAGMA incremental_vacuum({pages})")
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return True
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 
 from datalogger.model import Report
-from datalogger.spool import eviction, requests
+from datalogger.spool import database, eviction, requests
 from datalogger.spool.eviction import Aged, Loss, Step
 from datalogger.spool.keeper import Keeper, Outcome
 from datalogger.spool.log import Log
@@ -40,6 +40,7 @@ class Upkeep:
         self._steps: Iterator[Step] | None = None  # of giving up reports, while the bound is exceeded
         self._step: Step | None = None
         self._quiet_until = 0.0
+        self._short = 0
         self._saved = Counter[bool]()
         self._saved_through = 0  # the sequence of the last report that came out of a damaged file
         self.full = False
@@ -65,37 +66,38 @@ class Upkeep:
         """One step of making room, where the file is larger than it may be."""
         keeper = self._keeper
         limit = self._limit()
-        self.full = keeper.used > limit * (ROOM if self.full else 1)
+        self.full = keeper.space.used > limit * (ROOM if self.full else 1)
         if self._steps is None:
-            if keeper.used <= limit or now < self._quiet_until:
+            if keeper.space.used <= limit or now < self._quiet_until:
                 return
             oldest, thin = keeper.policies()
             orphans = await self._look(lambda log: [name for name in log.sinks if name not in keeper.pending])
             self._steps = eviction.steps([*oldest, *(orphans or ())], thin)
             self._step = next(self._steps, None)
-        while (step := self._step) is not None and keeper.used > limit * ROOM:
+        while (step := self._step) is not None and keeper.space.used > limit * ROOM:
             more = await keeper.change(lambda log, _: Outcome(*step(log)), keeper.pending.keys())
             if more:
                 return
             if more is None:
                 break
             self._step = next(self._steps, None)
-        if keeper.used > limit * ROOM:
+        if keeper.space.used > limit * ROOM:
             self._quiet_until = now + MINUTE_S  # nothing more may go: do not look at every row again at once
         self._steps = self._step = None
 
     def _limit(self) -> float:
-        """Octets the file may take up: max_bytes, or less where the disk is nearly full.
+        """Octets that pages in use may take up: max_bytes less the journal, or less where the disk is nearly full.
 
         What RAM could hold too stays in any case: another program that fills the disk must not empty the spool.
         """
-        options = self._keeper.options
+        options, space = self._keeper.options, self._keeper.space
+        limit = max(options.max_bytes - database.JOURNAL, options.max_bytes / 2)
         try:
             free = shutil.disk_usage(options.path.parent).free
         except OSError:
-            return options.max_bytes
-        spare = free - options.min_free
-        return min(options.max_bytes, max(self._keeper.used + min(0, spare), options.memory_bytes))
+            return limit
+        self._short = options.min_free - free  # of free space on the disk, in octets
+        return min(limit, max(space.used + min(0, space.free - self._short), options.memory_bytes))
 
     async def _age(self) -> None:
         """Give up what is too old. Only while the clock is trusted: a Raspberry Pi may wake in 1970, or think so."""
@@ -167,10 +169,11 @@ class Upkeep:
             self._saved.clear()
 
     async def _give_back(self) -> None:
-        """After a backlog: what the file does not need any more goes back to the file system."""
+        """After a backlog, or on a nearly full disk: what the file does not need goes back to the file system."""
         keeper = self._keeper
         commits = keeper.metrics.get("datalogger_spool_commits_total")
-        if commits != self._commits and not any(p.depth for p in keeper.pending.values()):
+        drained = not any(pending.depth for pending in keeper.pending.values())
+        if commits != self._commits and (drained or self._short > 0):
             more = await self._look(lambda log: log.give_back(VACUUM_PAGES))
             self._commits = self._commits if more else commits
 
