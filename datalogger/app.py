@@ -233,6 +233,7 @@ async def serve(configuration: Configuration, *, watchers: Sequence[Callable[[Re
 
     log.info("starting", version=__version__, configuration=str(configuration.file))
     service.start("watchdog", partial(feed, notifier, heartbeats))
+    service.start("log", service_log.summarise)
     open_status_port(configuration.service.listen)
     await daemon.start()
     notifier.ready(daemon.summary())
@@ -253,16 +254,13 @@ async def serve(configuration: Configuration, *, watchers: Sequence[Callable[[Re
         notifier.ready(daemon.summary())
     notifier.stopping()
     await daemon.stop()
-    await service.stop("watchdog", "status")
+    await service.stop("watchdog", "status", "log")
     log.info("stopped")
 
 
 def _apply_log_options(configuration: Configuration) -> None:
     service_log.configure(configuration.service.log_level, configuration.service.log_format)
-    for options in configuration.sinks.values():
-        key = getattr(options, "key", None)
-        if key is not None:
-            service_log.hide(key.reveal())
+    service_log.hide_secrets([*configuration.sources.values(), *configuration.sinks.values()])
 
 
 def _load_again(path: Path) -> Configuration | None:

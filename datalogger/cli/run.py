@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -33,6 +34,8 @@ def run(config: Path, demo: bool, show: bool) -> None:
 
 
 def _run(path: Path, *, show: bool) -> None:
+    # First, for it keeps rich out of the daemon: structlog, which the configured modules import, would load it.
+    import_module("datalogger.service")
     configuration, warnings = load_or_exit(path)
     for warning in warnings:
         click.echo(warning, err=True)
