@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -65,39 +66,35 @@ class Upkeep:
     async def _bounds(self, now: float) -> None:
         """One step of making room, where the file is larger than it may be."""
         keeper = self._keeper
-        limit = self._limit()
-        self.full = keeper.space.used > limit * (ROOM if self.full else 1)
+        self.full = self._excess(ROOM if self.full else 1.0) > 0
         if self._steps is None:
-            if keeper.space.used <= limit or now < self._quiet_until:
+            if now < self._quiet_until or self._excess() <= 0:
                 return
             oldest, thin = keeper.policies()
             orphans = await self._look(lambda log: [name for name in log.sinks if name not in keeper.pending])
             self._steps = eviction.steps([*oldest, *(orphans or ())], thin)
             self._step = next(self._steps, None)
-        while (step := self._step) is not None and keeper.space.used > limit * ROOM:
+        while (step := self._step) is not None and self._excess(ROOM) > 0:
             more = await keeper.change(lambda log, _: Outcome(*step(log)), keeper.pending.keys())
             if more:
                 return
             if more is None:
                 break
             self._step = next(self._steps, None)
-        if keeper.space.used > limit * ROOM:
+        if self._excess(ROOM) > 0:
             self._quiet_until = now + MINUTE_S  # nothing more may go: do not look at every row again at once
         self._steps = self._step = None
 
-    def _limit(self) -> float:
-        """Octets that pages in use may take up: max_bytes less the journal, or less where the disk is nearly full.
+    def _excess(self, room: float = 1.0) -> float:
+        """Octets to give up: above `room` of what max_bytes leaves beside the journal, or missing on the disk.
 
         What RAM could hold too stays in any case: another program that fills the disk must not empty the spool.
         """
         options, space = self._keeper.options, self._keeper.space
         limit = max(options.max_bytes - database.JOURNAL, options.max_bytes / 2)
-        try:
-            free = shutil.disk_usage(options.path.parent).free
-        except OSError:
-            return limit
-        self._short = options.min_free - free  # of free space on the disk, in octets
-        return min(limit, max(space.used + min(0, space.free - self._short), options.memory_bytes))
+        with suppress(OSError):
+            self._short = options.min_free - shutil.disk_usage(options.path.parent).free
+        return max(space.used - limit * room, min(self._short - space.free, space.used - options.memory_bytes))
 
     async def _age(self) -> None:
         """Give up what is too old. Only while the clock is trusted: a Raspberry Pi may wake in 1970, or think so."""

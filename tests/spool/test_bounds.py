@@ -138,11 +138,16 @@ async def test_the_rest_of_the_machine_keeps_its_free_space(bench: Bench, monkey
     async with bench.open() as spool:
         sequences = await outage(bench, spool, 3000, ("a",))
         spool._keeper.options = replace(bench.options, memory_bytes=ByteSize(200_000))
-        used, limit = spool._keeper.space.used, bench.options.min_free
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, limit - 100_000))
+        used, size = spool._keeper.space.used, bench.path.stat().st_size
+        missing = 100_000
+
+        def disk_usage(path: Path) -> Usage:
+            return Usage(10**9, 10**9, bench.options.min_free - missing + size - bench.path.stat().st_size)
+
+        monkeypatch.setattr(shutil, "disk_usage", disk_usage)
         await settle_bounds(spool)
         assert used - 200_000 < spool._keeper.space.used < used - 50_000
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 0))
+        missing = 10**9
         for _ in range(10):
             bench.clock.advance(61)
             await settle_bounds(spool)
