@@ -369,10 +369,12 @@ async def test_a_connection_that_ends_after_the_request_is_ambiguous(peer: DsmrR
 
 
 async def test_no_answer_in_time_is_ambiguous(peer: DsmrReader) -> None:
-    peer.misbehave("hang")
-    error = await outcome(sink_for(peer.url, timeout=Duration(0.2)))
-    assert isinstance(error, SinkUnavailable)
-    assert error.ambiguous
+    peer.misbehave("hang", method="*")
+    for doubtful, limit in [(False, "0.19 s"), (True, "0.1425 s")]:  # what asking took is not there for sending
+        error = await outcome(sink_for(peer.url, timeout=Duration(0.2)), delivery(doubtful=doubtful))
+        assert isinstance(error, SinkUnavailable)
+        assert error.ambiguous
+        assert f"no answer within {limit}" in str(error)
 
 
 async def test_a_slow_answer_is_waited_for(peer: DsmrReader) -> None:
@@ -407,6 +409,13 @@ async def test_an_endless_answer_is_cut(peer: DsmrReader) -> None:
     error = await outcome(sink_for(peer.url))
     assert isinstance(error, SinkUnavailable)
     assert len(str(error)) < 400
+
+
+async def test_of_an_answer_said_to_be_a_terabyte_only_the_beginning_is_read(peer: DsmrReader) -> None:
+    peer.misbehave("raw", body="HTTP/1.1 500 x\r\nContent-Length: 1000000000000\r\n\r\nOdd" + "x" * 70_000)
+    error = await outcome(sink_for(peer.url))
+    assert isinstance(error, SinkUnavailable)
+    assert (error.suspect, error.ambiguous) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -562,7 +571,20 @@ async def test_a_server_that_is_down_is_asked_again_when_it_is_back(peer: DsmrRe
     error = await outcome(sink, delivery(doubtful=True))
     assert isinstance(error, SinkUnavailable)
     assert error.unreached
-    assert [request.method for request in peer.requests] == ["GET", "POST", "GET", "POST"]
+    await peer.start()
+    assert await outcome(sink, delivery(telegram("261120105957W"), doubtful=True)) is None
+    assert [request.method for request in peer.requests] == ["GET", "POST"] * 3
+
+
+CORPUS = sorted((Path(__file__).parents[1] / "data" / "p1" / "telegrams").glob("*.txt"))
+
+
+async def test_every_telegram_of_the_corpus_goes_out_octet_for_octet(peer: DsmrReader) -> None:
+    assert CORPUS
+    for file in CORPUS:
+        frame = file.read_bytes()
+        await outcome(sink_for(peer.url), delivery(frame))
+        assert peer.requests[-1].telegram.encode("latin-1") == frame, file.name
 
 
 async def test_closing_twice_or_unopened_is_safe() -> None:

@@ -209,6 +209,19 @@ async def test_packing_that_a_crash_interrupted_is_done_again(tmp_path: Path) ->
     assert lines(tmp_path / "house-2026-11-18.jsonl.gz") == [whole.rstrip()]
 
 
+async def test_after_a_restart_older_files_are_packed_and_the_one_at_hand_is_not(tmp_path: Path) -> None:
+    await deliver(sink_for(tmp_path), reports(1), reports(1, days=1), reports(1, days=2))
+    await deliver(sink_for(tmp_path, gzip=True), reports(1, days=1))  # not the newest: it comes late
+    assert names(tmp_path) == ["house-2026-11-20.jsonl.gz", "house-2026-11-21.jsonl", "house-2026-11-22.jsonl"]
+    assert len(lines(tmp_path / "house-2026-11-21.jsonl")) == 2
+
+
+async def test_after_a_restart_a_packed_day_is_continued_in_another_file(tmp_path: Path) -> None:
+    await deliver(sink_for(tmp_path, gzip=True), reports(1), reports(1, days=1))
+    await deliver(sink_for(tmp_path, gzip=True), reports(1))
+    assert names(tmp_path) == ["house-2026-11-20.2.jsonl", "house-2026-11-20.jsonl.gz", "house-2026-11-21.jsonl"]
+
+
 async def test_only_so_many_older_files_are_kept_and_strangers_stay(tmp_path: Path) -> None:
     strangers = ["household.jsonl", "house-notes.jsonl", "house-2026-11-20.txt", "dongle-2020-01-01.jsonl"]
     for stranger in strangers:
