@@ -113,7 +113,8 @@ class DsmrV1:
         """ReportsRejected where the server would stamp the telegram with a time that is not its own."""
         received_at = delivery.report.received_at
         age = None if received_at is None else self._clock.now() - received_at
-        if (age is not None and age <= self._fresh) or delivery.forced or server_time(delivery.report.frame):
+        # A negative age is a clock that was set back since: such a telegram is old too.
+        if (age is not None and abs(age) <= self._fresh) or delivery.forced or server_time(delivery.report.frame):
             return
         late = "at an unknown time" if age is None else f"{age.total_seconds():.0f} s ago"
         raise ReportsRejected(
