@@ -1,6 +1,9 @@
 """Which configuration file a command means, and what it says when that file cannot be used."""
 
+import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,19 +20,20 @@ EX_CONFIG = 78  # sysexits.h
 # Not `readable`: click would refuse the file with a sentence that names no mend.
 _FILE = click.Path(path_type=Path, readable=False)
 
-argument = click.argument("config", type=_FILE, envvar=VARIABLE, default=DEFAULT)
-"""[CONFIG] of a command: as written, else $DATALOGGER_CONFIG, else /etc/datalogger/datalogger.toml."""
 
-option = click.option(
-    "--config",
-    type=_FILE,
-    envvar=VARIABLE,
-    default=DEFAULT,
-    show_default=True,
-    show_envvar=True,
-    help="The configuration file.",
-)
-"""The same as --config, for commands whose arguments are other things."""
+def argument(command: Callable[..., None]) -> Callable[..., None]:
+    """[CONFIG] or -c CONFIG of a command: as written, else $DATALOGGER_CONFIG, else /etc/datalogger/datalogger.toml."""
+
+    @click.argument("config", type=_FILE, required=False)
+    @click.option("-c", "--config", "named", type=_FILE, help="The same as CONFIG.")
+    @wraps(command)
+    def told(config: Path | None, named: Path | None, **rest: object) -> None:
+        if config is not None and named is not None:
+            raise click.UsageError(f"one configuration file, please: {config} or {named}?")
+        found = config or named or Path(os.environ.get(VARIABLE) or DEFAULT)
+        command(config=found, **rest)
+
+    return told
 
 
 def load_or_exit(path: Path) -> tuple[Configuration, tuple[str, ...]]:

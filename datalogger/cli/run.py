@@ -20,6 +20,8 @@ from datalogger.model import Report
 def run(config: Path, demo: bool, show: bool) -> None:
     """Read every meter and serve every server of CONFIG until it is told to stop.
 
+    Without CONFIG it is $DATALOGGER_CONFIG, else /etc/datalogger/datalogger.toml.
+
     \b
     Ctrl-C or SIGTERM   stop: sources close, the spool is written, servers get 5 s; a second one ends at once
     SIGHUP              read the configuration again; what did not change keeps running
@@ -38,7 +40,7 @@ def _run(path: Path, *, show: bool) -> None:
     import_module("datalogger.service")
     configuration, warnings = load_or_exit(path)
     for warning in warnings:
-        click.echo(warning, err=True)
+        click.echo(f"warning: {warning}", err=True)
     # Imported late: `run --help` and a refused configuration need none of it.
     from datalogger.app import serve
 

@@ -149,3 +149,10 @@ def _denied(path: Path) -> bytes:
 
 def _not_there(path: Path) -> bytes:
     raise FileNotFoundError(path)
+
+
+def test_the_file_may_be_named_either_way_but_once(tmp_path: Path) -> None:
+    for words in (["check", "-c", "a.toml"], ["check", "--config", "a.toml"], ["check", "a.toml"]):
+        assert "a.toml: no such file" in CliRunner().invoke(main, words).output
+    twice = CliRunner().invoke(main, ["check", "a.toml", "-c", "b.toml"])
+    assert (twice.exit_code, "one configuration file, please" in twice.output) == (2, True)
