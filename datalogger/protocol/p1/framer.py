@@ -17,7 +17,7 @@ from datalogger.protocol.checksum import crc16_arc
 from datalogger.protocol.framing import Frame, Reason, Rejected
 
 MAX_TELEGRAM = 8 * 1024  # octets; three times the longest capture we hold
-MAX_HEADER = 68  # `/`, 64 octets of identification (IEC 62056-21 allows 20, 27 were seen), CR CR LF
+MAX_HEADER = 68  # `/`, 64 octets of identification (27 were seen), CR CR LF
 MAX_END = 10  # LF ! and four digits, NUL CR CR LF
 MAX_NOISE = 4 * 1024  # octets in one noise event: what is between telegrams need not be kept whole
 MAX_SLICE = 4 * 1024  # octets taken in at once, so that the buffer is bounded however much `feed` is given
@@ -192,11 +192,9 @@ def _header(telegram: bytes) -> bytes:
 def _checksum_detail(octets: bytes, digits: bytes) -> str:
     text = octets[: octets.rindex(b"!") + 1]
     detail = f"CRC {digits.decode()} sent, {crc16_arc(text):04X} computed"
-    unix = text.replace(b"\r", b"")
-    if unix != text.replace(b"\r\n", b"\n") or unix == text:
-        mended = unix.replace(b"\n", b"\r\n")
-        if crc16_arc(mended) == int(digits, 16):
-            detail += "; it holds with CR LF at the line ends: something on the way has changed them"
+    mended = text.replace(b"\r", b"").replace(b"\n", b"\r\n")
+    if mended != text and crc16_arc(mended) == int(digits, 16):
+        detail += "; it holds with CR LF at the line ends: something on the way has changed them"
     return detail
 
 

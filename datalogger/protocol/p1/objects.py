@@ -1,8 +1,8 @@
 """What a line's OBIS code says about the one group behind it, where the group itself does not say.
 
-`(00003)` can be a count, a status word or half an identifier. The value groups of the code decide
-(IEC 62056-61): quantities are C 1-92; C 0 (general purpose), 42 (device name), 94 (national),
-96 (device information) and 97 (errors) designate things, except the counters among them.
+`(00003)` can be a count, a status word or half an identifier. The value groups of the code decide:
+quantities are C 1-92; C 0 (general purpose), 42 (device name), 94 (national), 96 (device
+information) and 97 (errors) designate things, except the counters among them.
 """
 
 from functools import lru_cache
@@ -14,7 +14,8 @@ from datalogger.obis import Obis, parse, to_groups
 Bare = Literal[
     "number",  # a number where it is one: registers and counters
     "text",  # as sent: status words, versions, device types
-    "name",  # an identifier or message, often in hex of ASCII
+    "name",  # an identifier, often in hex of ASCII
+    "message",  # a text for people, in hex of ASCII unless the meter sends it plain
     "clock",  # the meter's clock
     "profile",  # how many rows follow
 ]
@@ -42,8 +43,10 @@ def _bare(groups: tuple[int, ...]) -> Bare:
             return "clock"
         case 96 if d in _COUNTERS:
             return "number"
-        case 96 if d in (1, 13) and (c, d, e) != _VERSION:
+        case 96 if d == 1 and (c, d, e) != _VERSION:
             return "name"
+        case 96 if d == 13:
+            return "message"
         case 42 if a == 0:
             return "name"
         case 0 if d == 0:

@@ -44,7 +44,7 @@ _CLOSED_UNITS = {f"{spelling})": scale for spelling, scale in units.SPELLINGS.it
 _SIGN_OR_NO_STAR = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]*))?(?:\*?([^0-9.*+-].*))?")
 _REFERENCE = re.compile(r"(?:[0-9]+-)?[0-9]+:[0-9]+[.:][0-9]+\.[0-9]+(?:[*.][0-9]+)?")
 _FLAGS = ("S", "W", "s", "w")
-_SURELY_ASCII = 16  # hex digits; fewer, and decimal digits only, may be a plain serial number
+_SURELY_HEX = 16  # digits; fewer, and all of them decimal, may be a plain serial number
 
 
 class _Odd(Exception):
@@ -127,24 +127,23 @@ def _record(obis: Obis, bare: Bare, rest: str, zone: tzinfo) -> Record:
         if len(groups) > 2 or bare == "profile":
             return _profile(obis, groups, zone)
         return _pair(obis, groups[0], groups[1], zone)
-    if bare != "name" and group[-1:] in _FLAGS:  # a time wherever it stands
-        time = timestamp.read(group, zone)
+    if bare == "name":
+        return Record(obis, text=_plain(group))
+    if bare == "message":
+        return Record(obis, text=_from_hex(group))
+    if bare == "profile":
+        return _profile(obis, [group], zone)
+    if bare == "clock" or group[-1:] in _FLAGS:  # with its flag a time is one wherever it stands
+        read = timestamp.read_naive if bare == "clock" else timestamp.read
+        time = read(group, zone)
         if time is not UNSET:
             return Record(obis, time=time)
     if bare == "number" or "*" in group:
         value = _value(group)
         if value is not None:
             return Record(obis, *value)
-        if "*" in group:
+        if bare == "number" and "*" in group:
             raise _Odd
-    elif bare == "name":
-        return Record(obis, text=_plain(group))
-    elif bare == "clock":
-        time = timestamp.read_naive(group, zone)
-        if time is not UNSET:
-            return Record(obis, time=time)
-    elif bare == "profile":
-        return _profile(obis, [group], zone)
     return Record(obis, text=group)
 
 
@@ -160,8 +159,8 @@ def _pair(obis: Obis, first: str, second: str, zone: tzinfo) -> Record:
 
 def _profile(obis: Obis, groups: Sequence[str], zone: tzinfo) -> Record:
     """Rows of a profile generic, or the M-Bus profile with its one reading."""
-    if len(groups) == 7 and (captured := timestamp.read_naive(groups[0], zone)) is not UNSET:
-        return _mbus_reading(obis, groups[4], groups[5], groups[6], captured)
+    if len(groups) == 7 and _REFERENCE.fullmatch(groups[4]):
+        return _mbus_reading(obis, groups, zone)
     if groups == [""] or groups == ["0"]:
         return Record(obis, entries=())
     if len(groups) == 1:
@@ -171,7 +170,8 @@ def _profile(obis: Obis, groups: Sequence[str], zone: tzinfo) -> Record:
         first = 1
         while first < len(groups) and ":" in groups[first] and _REFERENCE.fullmatch(groups[first]):
             first += 1
-    return Record(obis, entries=_rows(groups[first:] if first > 1 else groups, zone))
+    rows = groups[first:] if first > 1 else groups
+    return Record(obis, entries=_rows([group for group in rows if group], zone))
 
 
 def _rows(groups: Sequence[str], zone: tzinfo) -> tuple[Entry, ...]:
@@ -200,14 +200,18 @@ def _rows(groups: Sequence[str], zone: tzinfo) -> tuple[Entry, ...]:
     return tuple(rows)
 
 
-def _mbus_reading(obis: Obis, name: str, unit: str, reading: str, captured: datetime | None) -> Record:
-    """DSMR 2.2 and 3.0: the reading belongs to the object `name`, if that is on the line's own channel
-    (some meters print channel 1 for every channel).
+def _mbus_reading(obis: Obis, groups: Sequence[str], zone: tzinfo) -> Record:
+    """DSMR 2.2 and 3.0: the reading belongs to the object in the fifth group, if that is on the line's
+    own channel (some meters print channel 1 for every channel).
     """
+    captured, _, _, _, name, unit, reading = groups
+    time = timestamp.read_naive(captured, zone)
+    if time is UNSET:
+        raise _Odd
     named = objects.find(name)
     if named is not None and named[0].partition(":")[0] == obis.partition(":")[0]:
         obis = named[0]
-    return Record(obis, *_sure_value(f"{reading}*{unit}" if unit else reading), time=captured)
+    return Record(obis, *_sure_value(f"{reading}*{unit}" if unit else reading), time=time)
 
 
 def _value(group: str) -> _Value | None:
@@ -235,8 +239,13 @@ def _sure_value(group: str) -> _Value:
 
 
 def _plain(group: str) -> str:
+    """An identifier: the text behind its hex, where it is surely hex."""
+    return group if len(group) < _SURELY_HEX and group.isdecimal() else _from_hex(group)
+
+
+def _from_hex(group: str) -> str:
     """The text behind hex of printable ASCII; anything else as sent."""
-    if len(group) % 2 or not group.isalnum() or (len(group) < _SURELY_ASCII and group.isdecimal()):
+    if len(group) % 2 or not group.isalnum():
         return group
     try:
         text = bytes.fromhex(group).decode("ascii")

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 _SPACED = re.compile(r"([0-9]{4}|[0-9]{2})-?([0-9]{2})-?([0-9]{2}) ([0-9]{2}):?([0-9]{2})(?::?([0-9]{2}))?")
 _COSEM = re.compile(r"[0-9A-Fa-f]{24}")
 
-_DAYLIGHT_SAVING = 0x80  # bit of a COSEM clock status (IEC 62056-6-2, date_time)
+_DAYLIGHT_SAVING = 0x80  # bit of the clock status, the last octet of a COSEM date-time
 _STATUS_UNKNOWN = 0xFF
 _EARLIEST = "1970"  # two digits from 70 on are 19xx: `700101010000W` is what a meter says for "never"
 

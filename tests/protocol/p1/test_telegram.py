@@ -84,17 +84,19 @@ def test_a_number_is_exact_and_in_the_base_unit(line: str, value: int, scaler: i
         ("0-0:42.0.0(AUX7906430434813)", "AUX7906430434813"),
         ("0-0:96.13.0(test-/-test)", "test-/-test"),
         ("0-0:96.13.0(a (b) c)", "a (b) c"),
+        ("0-0:96.13.0(5 * 3 = 15)", "5 * 3 = 15"),
+        ("0-0:96.13.1(3132)", "12"),  # a message is always hex, where it can be
+        ("0-0:96.50.68(O*N)", "O*N"),
         ("0-0:96.13.0()", ""),
         ("0-0:96.13.0(ÿÿÿ)", "ÿÿÿ"),
         ("0-0:96.50.68(ON)", "ON"),
         ("1-0:1.8.0(---)", "---"),
         ("1-0:1.8.0(²³)", "²³"),  # digits to Python, not to a meter
         ("0-1:96.1.0(00A)", "00A"),  # an identifier, not amperes
-        ("1-0:99.1.0(9)(x*y)", "9)(x*y"),
     ],
 )
 def test_what_is_no_quantity_is_text(line: str, text: str) -> None:
-    found = report(line, "1-0:2.8.0(1*kWh)").records[0]
+    found = record(line)
     assert (found.text, found.value, found.time) == (text, None, UNSET)
 
 
@@ -136,7 +138,7 @@ def test_an_event_log_is_rows_of_time_and_duration() -> None:
     )
 
 
-@pytest.mark.parametrize("groups", ["()", "(0)", "(0)(0-0:96.7.19)", "(0)(0:96.7.19)"])
+@pytest.mark.parametrize("groups", ["()", "(0)", "(0)(0-0:96.7.19)", "(0)(0:96.7.19)", "(0)(0-0:96.7.19)()()"])
 def test_an_event_log_may_be_empty(groups: str) -> None:
     assert record(f"1-0:99.97.0{groups}").entries == ()
 
@@ -155,6 +157,12 @@ def test_the_values_of_a_snapshot_share_its_time() -> None:
     found = record("0-0:98.1.0(230801000000S)(000663.924*kWh)(00.500*kW)")
     end = at("2023-08-01T00:00:00+02:00")
     assert found.entries == (Entry(end, 663924, 0, "Wh"), Entry(end, 500, 0, "W"))
+
+
+@pytest.mark.parametrize("count", range(2, 14))
+def test_a_snapshot_may_have_any_number_of_values(count: int) -> None:
+    found = record("0-0:98.1.0(230801000000S)" + "(000663.924*kWh)" * count)
+    assert found.entries == (Entry(at("2023-08-01T00:00:00+02:00"), 663924, 0, "Wh"),) * count
 
 
 def test_two_values_are_two_entries() -> None:
