@@ -92,7 +92,7 @@ def _mend(answer: Answer, text: str, url: str, endpoint: str) -> str:
     """What a person has to change, in one sentence."""
     status = answer.status
     if 300 <= status < 400:
-        target = urljoin(endpoint, answer.headers.get("location", ""))
+        target = _target(endpoint, answer.headers.get("location", ""))
         base = target.removesuffix("/").removesuffix(_path(endpoint))
         known = target != endpoint and base != target
         return f"{url} sends us on ({status}) to {_one_line(target)}, and a telegram is not sent after: " + (
@@ -117,6 +117,13 @@ def _mend(answer: Answer, text: str, url: str, endpoint: str) -> str:
     if status == 413:
         return f"a proxy before {url} finds a telegram too large (413): raise its limit for request bodies"
     return f"{url} gave an answer that is not DSMR-reader's ({status}{shown(text)}): check url, and any proxy before it"
+
+
+def _target(endpoint: str, location: str) -> str:
+    try:
+        return urljoin(endpoint, location)
+    except ValueError:  # "//[" and the like
+        return location
 
 
 def _path(endpoint: str) -> str:

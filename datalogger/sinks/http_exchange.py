@@ -8,6 +8,7 @@ Never: redirects, cookies, compression, chunked requests (DSMR-reader sees those
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,13 +110,13 @@ class HttpExchange:
         where the request went out and no whole answer came.
         SinkMisconfigured: TLS that fails, an answer that is no HTTP.
         """
-        kept = False
+        request, kept = self._request(method, path, headers, body), False
         try:
             async with asyncio.timeout(timeout):
                 reader, writer = await self._connection(timeout / 2)
                 try:
-                    writer.write(self._request(method, path, headers, body))
-                    answer, kept = await _read_answer(reader, method)
+                    writer.write(request)
+                    answer, kept = await read_answer(reader, method)
                 except (asyncio.IncompleteReadError, OSError) as error:
                     why = describe(error) if isinstance(error, OSError) else "without a whole answer"
                     message = f"{self._origin} ended the connection: {why}"
@@ -236,14 +237,14 @@ def _tls_context(verify: bool, ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-async def _read_answer(reader: asyncio.StreamReader, method: str) -> tuple[Answer, bool]:
+async def read_answer(reader: asyncio.StreamReader, method: str) -> tuple[Answer, bool]:
     """The answer, and whether the connection may serve another request.
 
     ValueError, LimitOverrunError: this is no HTTP. IncompleteReadError, OSError: it ended too early.
     """
     status, headers, keeps = 100, dict[str, str](), False
     while 100 <= status < 200:  # "continue", "early hints": the answer proper follows
-        status, headers, keeps = _parse_head(await reader.readuntil(b"\r\n\r\n"))
+        status, headers, keeps = _parse_head(await _read_head(reader))
     if method == "HEAD" or status in (204, 304):
         return Answer(status, headers, b""), keeps
     if headers.get("transfer-encoding", "").lower().endswith("chunked"):
@@ -258,12 +259,21 @@ async def _read_answer(reader: asyncio.StreamReader, method: str) -> tuple[Answe
     return Answer(status, headers, body), keeps and whole
 
 
+async def _read_head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        if not b"HTTP/1.".startswith(error.partial[:7]):
+            raise ValueError("no status line") from None
+        raise
+
+
 def _parse_head(head: bytes) -> tuple[int, dict[str, str], bool]:
     """Status, headers, and whether the server keeps the connection."""
     first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     version, _, rest = first.partition(" ")
     status = rest[:3]
-    if version not in ("HTTP/1.1", "HTTP/1.0") or not (len(status) == 3 and status.isascii() and status.isdigit()):
+    if version not in ("HTTP/1.1", "HTTP/1.0") or re.fullmatch("[1-9][0-9]{2}", status) is None:
         raise ValueError("no status line")
     headers: dict[str, str] = {}
     for line in lines:

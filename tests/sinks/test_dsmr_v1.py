@@ -262,7 +262,7 @@ async def test_a_redirect_is_not_followed_and_names_its_target(peer: DsmrReader,
     assert len(peer.requests) == 1
 
 
-@pytest.mark.parametrize("location", ["", "/login?next=/api", "https://x.example/\x01" + "y" * 4000])
+@pytest.mark.parametrize("location", ["", "//[", "/login?next=/api", "https://x.example/\x01" + "y" * 4000])
 async def test_a_redirect_to_elsewhere_is_told_in_one_short_line(peer: DsmrReader, location: str) -> None:
     peer.misbehave("answer", status=302, headers={"Location": location} if location else {})
     error = await outcome(sink_for(peer.url))
@@ -302,7 +302,7 @@ async def test_200_is_a_success_of_an_old_server(peer: DsmrReader, body: str) ->
 
 
 async def test_what_is_no_http_is_told(peer: DsmrReader) -> None:
-    for body in ("SSH-2.0-OpenSSH_9.2p1\r\n\r\n", "HTTP/1.1 2x1 Created\r\n\r\n", "x" * 100_000):
+    for body in ("SSH-2.0-OpenSSH_9.2p1\r\n\r\n", "+OK POP3 ready\r\n", "HTTP/1.1 2x1 Created\r\n\r\n", "x" * 100_000):
         peer.misbehave("raw", body=body, times=1)
         error = await outcome(sink_for(peer.url))
         assert isinstance(error, SinkMisconfigured)
