@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalogger.obis import from_groups, parse, to_groups
@@ -30,12 +30,14 @@ def test_what_spells_no_logical_name_is_none(text: str) -> None:
     assert parse(text) is None
 
 
+@settings(deadline=None)
 @given(GROUPS)
 def test_groups_and_text_say_the_same(groups: tuple[int, ...]) -> None:
     assert to_groups(from_groups(groups)) == groups
     assert from_groups(bytes(groups)) == parse(from_groups(groups)) == from_groups(groups)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=24))
 def test_any_text_is_a_logical_name_or_none(text: str) -> None:
     found = parse(text)

@@ -2,7 +2,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -87,6 +87,7 @@ def test_only_where_the_place_says_so_are_twelve_digits_a_time() -> None:
     assert isinstance(moment, datetime) and moment.isoformat() == "2012-10-30T14:00:00+01:00"
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(max_size=30),
