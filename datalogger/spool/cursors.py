@@ -10,7 +10,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from datalogger.spool.database import Connection, from_us, to_us
+from datalogger.spool.database import Connection, Damaged, from_us, to_us
 from datalogger.spool.pending import PAGE_LIMIT, RECENT, UNPROVEN
 
 SINKS = 63  # one bit each in a signed 64-bit column
@@ -68,16 +68,23 @@ def positions(connection: Connection) -> list[tuple[int, str, int]]:
 
 
 def standings(connection: Connection) -> list[Standing]:
-    """Every sink's backlog, counted from the rows themselves."""
+    """Every sink's backlog, counted from the rows themselves. Damaged where one of them is garbled."""
     known = connection.execute("SELECT id, name, position, orphaned FROM sink ORDER BY id").fetchall()
     if not known:
         return []
-    sums = ", ".join(
-        f"sum(seq > {position} AND wanted >> {id} & 1),"
-        f" sum(CASE WHEN seq > {position} AND wanted >> {id} & 1 THEN size ELSE 0 END)"
-        for id, _, position, _ in known
-    )
-    figures = connection.execute(f"SELECT {sums} FROM log").fetchone()
+    first = connection.execute("SELECT min(seq) FROM log").fetchone()[0]
+    sums = []
+    for id, _, position, _ in known:
+        wants = (
+            f"(wanted >> {id} & 1)"
+            if first is None or position < first
+            else f"(seq > {position} AND wanted >> {id} & 1)"
+        )
+        sums += [f"sum({wants})", f"sum({wants} * size)"]
+    garbled = "sum(typeof(wanted) != 'integer' OR typeof(size) != 'integer')"  # no sink would ever ask for it
+    *figures, damaged = connection.execute(f"SELECT {', '.join(sums)}, {garbled} FROM log").fetchone()
+    if damaged:
+        raise Damaged(f"{damaged} rows of the log are garbled")
     return [
         Standing(
             name, position, figures[2 * i] or 0, figures[2 * i + 1] or 0,

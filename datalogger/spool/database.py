@@ -46,6 +46,10 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Damaged(SpoolError):
+    """The file is no database, is malformed, or was written by a newer program."""
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,14 +58,23 @@ def to_us(moment: datetime) -> int:
 
 
 def from_us(us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=us)
+    """Damaged where that is no moment at all."""
+    try:
+        return _EPOCH + timedelta(microseconds=us)
+    except (TypeError, OverflowError):
+        raise Damaged(f"a moment of {us!r} µs stands in the file") from None
+
+
+def numbers(rows: list[Any]) -> list[Any]:
+    """These rows, if they hold integers only, as they were written; else Damaged."""
+    for row in rows:
+        for value in row:
+            if type(value) is not int:
+                raise Damaged(f"{value!r} stands in the file where a number was written")
+    return rows
 
 
 Connect = Callable[[Path], Connection]
-
-
-class Damaged(SpoolError):
-    """The file is no database, is malformed, or was written by a newer program."""
 
 
 def connect(path: Path) -> Connection:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from datalogger.spool import cursors
-from datalogger.spool.database import TRUSTED, to_us
+from datalogger.spool.database import TRUSTED, numbers, to_us
 from datalogger.spool.log import CHUNK, Log
 from datalogger.spool.thinning import GRIDS, Grid
 
@@ -52,9 +52,11 @@ class Oldest:
         self._after = 0
 
     def __call__(self, log: Log) -> tuple[list[Loss], bool]:
-        rows = log.connection.execute(
-            "SELECT seq, wanted, size FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (self._after, CHUNK)
-        ).fetchall()
+        rows = numbers(
+            log.connection.execute(
+                "SELECT seq, wanted, size FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (self._after, CHUNK)
+            ).fetchall()
+        )
         tally, removed = _Tally(log), []
         may_go = log.mask(self._sinks)
         for sequence, wanted, size in rows:
@@ -81,10 +83,12 @@ class Thin:
         if self._sink not in log.sinks:
             return [], False
         after = max(self._after, log.position(self._sink))
-        rows = log.connection.execute(
-            "SELECT seq, source, received, size FROM log WHERE seq > ? AND wanted >> ? & 1 ORDER BY seq LIMIT ?",
-            (after, log.sinks[self._sink], CHUNK),
-        ).fetchall()
+        rows = numbers(
+            log.connection.execute(
+                "SELECT seq, source, received, size FROM log WHERE seq > ? AND wanted >> ? & 1 ORDER BY seq LIMIT ?",
+                (after, log.sinks[self._sink], CHUNK),
+            ).fetchall()
+        )
         if not rows:
             return [], False
         given_up = [(seq, size) for seq, source, received, size in rows if not self._grid.keeps(source, received)]
@@ -116,10 +120,11 @@ class Aged:
         """From the oldest on, up to the first that is young; those of unknown age are passed once."""
         found: list[tuple[int, int, int]] = []
         young = to_us(before)
-        for sequence, received, flags, wanted, size in log.connection.execute(
+        rows = log.connection.execute(
             "SELECT seq, received, flags, wanted, size FROM log WHERE seq > ? ORDER BY seq LIMIT ?",
             (self._after, CHUNK),
-        ):
+        ).fetchall()
+        for sequence, received, flags, wanted, size in numbers(rows):
             if not flags & TRUSTED:
                 if not found:
                     self._after = sequence

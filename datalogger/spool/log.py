@@ -12,7 +12,7 @@ from datalogger.errors import DecodeError
 from datalogger.spool import cursors, database, quarantine
 from datalogger.spool.bodies import Body, Dictionaries
 from datalogger.spool.cursors import SINKS, Standing
-from datalogger.spool.database import FORCED, TRUSTED, Connection, from_us, to_us
+from datalogger.spool.database import FORCED, TRUSTED, Connection, from_us, numbers, to_us
 from datalogger.spool.pending import Held
 from datalogger.spool.quarantine import Aside
 
@@ -161,6 +161,7 @@ class Log:
             " WHERE log.seq > ? AND wanted & ? ORDER BY log.seq LIMIT ?",
             (max(after, self.position(sink)), 1 << self.sinks[sink], limit),
         ).fetchall()
+        numbers([row[:5] for row in rows])
         through, since, to = self.connection.execute(
             "SELECT doubt_through, doubt_from, doubt_to FROM sink WHERE name = ?", (sink,)
         ).fetchone()

@@ -98,7 +98,9 @@ def salvage(path: Path, known: Mapping[str, Known]) -> Iterator[Saved | None]:
 
 def _sinks(connection: sqlite3.Connection) -> list[tuple[int, str, int]] | None:
     with suppress(sqlite3.Error):
-        return list(connection.execute("SELECT id, name, position FROM sink"))
+        found = list(connection.execute("SELECT id, name, position FROM sink"))
+        if found and all(type(id) is int and type(position) is int for id, _, position in found):
+            return found
     return None
 
 
@@ -125,12 +127,12 @@ def _wanted(
     sinks: list[tuple[int, str, int]] | None,
     known: Mapping[str, Known],
 ) -> tuple[frozenset[str] | None, bool]:
-    """(who wants it, forced)"""
+    """(who wants it, forced); None where the row cannot tell."""
     try:
         row = connection.execute("SELECT wanted, flags FROM log WHERE seq = ?", (sequence,)).fetchone()
     except sqlite3.DatabaseError:
         row = None
-    if row is None or sinks is None:
+    if row is None or sinks is None or not all(type(value) is int for value in row):
         return None, False
     found = set()
     for id, name, position in sinks:

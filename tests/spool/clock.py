@@ -24,3 +24,6 @@ class StillClock:
     def advance(self, seconds: float) -> None:
         self.seconds += seconds
         self.wall += timedelta(seconds=seconds)
+
+    def witness(self, moment: datetime) -> None:
+        """A server's time; this clock has its own idea of whether it is right."""

@@ -3,6 +3,7 @@
 import shutil
 from collections import namedtuple
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace

@@ -1,0 +1,3 @@
+from tests.spool.conftest import bench
+
+__all__ = ["bench"]
