@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from datalogger.model import Record, Report
+from datalogger.model import Report
 
 _ENERGY = {"1.8": "import", "2.8": "export"}
 _POWER = {"1.7.0": "power", "2.7.0": "feeding in"}

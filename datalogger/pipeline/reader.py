@@ -12,7 +12,7 @@ from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline.backoff import Backoff
 from datalogger.pipeline.hub import Hub
-from datalogger.protocol.framing import Frame, Framer, Rejected
+from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
 from datalogger.sources.base import Source
 
 log = structlog.get_logger()
@@ -110,7 +110,8 @@ class Reader:
     def _handle(self, events: list[Frame | Rejected]) -> None:
         for event in events:
             if isinstance(event, Rejected):
-                self._reject(event.reason, event.detail, event.octets)
+                if event.reason is not Reason.PADDING:
+                    self._reject(event.reason, event.detail, event.octets)
                 continue
             try:
                 report = self._decode(event)

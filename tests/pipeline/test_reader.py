@@ -53,14 +53,19 @@ class ScriptedLine:
 
 
 class Lines:
-    """A framer for tests: a frame is a line; `?` begins one that is refused."""
+    """A framer for tests: a frame is a line; `?` begins one that is refused; a blank one is padding."""
 
     def __init__(self) -> None:
         self.buffer = b""
 
     def feed(self, data: bytes) -> list[Frame | Rejected]:
         *lines, self.buffer = (self.buffer + data).split(b"\n")
-        return [Rejected(Reason.CHECKSUM, line) if line[:1] == b"?" else Frame(line, line) for line in lines]
+        return [self.event(line) for line in lines]
+
+    def event(self, line: bytes) -> Frame | Rejected:
+        if not line:
+            return Rejected(Reason.PADDING, line)
+        return Rejected(Reason.CHECKSUM, line) if line[:1] == b"?" else Frame(line, line)
 
     def idle(self) -> list[Frame | Rejected]:
         half, self.buffer = self.buffer, b""
@@ -120,6 +125,12 @@ def test_refused_frames_and_frames_that_cannot_be_decoded_are_counted_by_reason(
     assert published.meters == ["good"]
     assert metrics.get("datalogger_frames_rejected_total", "house", "checksum") == 1
     assert metrics.get("datalogger_frames_rejected_total", "house", "malformed") == 1
+
+
+def test_padding_is_nothing_wrong() -> None:
+    published, metrics = play(ScriptedLine([b"\n\none\n\n"]), 1)
+    assert published.meters == ["one"]
+    assert "rejected" not in metrics.render()
 
 
 def test_a_line_that_fails_is_opened_again() -> None:
