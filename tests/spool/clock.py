@@ -25,5 +25,5 @@ class StillClock:
         self.seconds += seconds
         self.wall += timedelta(seconds=seconds)
 
-    def witness(self, moment: datetime) -> None:
-        """A server's time; this clock has its own idea of whether it is right."""
+    def witness(self, meter_time: datetime) -> None:
+        """What a meter says; this clock has its own idea of whether it is right."""
