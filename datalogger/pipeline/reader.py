@@ -57,6 +57,7 @@ class Reader:
         self._log = log.bind(source=name)
         self._backoff = Backoff(first=0.5, cap=LONGEST_WAIT)
         self._fresh = True  # no good frame yet since the line was opened
+        self._rejected = False  # something was refused since then
 
     async def run(self) -> None:
         """Until it is cancelled, or the source has ended."""
@@ -83,7 +84,7 @@ class Reader:
         self._metrics.set("datalogger_source_up", self.name, value=1)
         # A new line, a new framer: half a telegram from before the cable was pulled belongs to no telegram after it.
         framer = self._new_framer()
-        self._fresh = True
+        self._fresh, self._rejected = True, False
         try:
             heard = self._clock.monotonic()
             while True:
@@ -126,11 +127,17 @@ class Reader:
 
     def _reject(self, reason: str, detail: str, octets: bytes) -> None:
         self._metrics.add("datalogger_frames_rejected_total", self.name, reason)
+        if self._fresh and not self._rejected:
+            # Whoever opens a port opens it inside a telegram: that half is no news.
+            self._rejected = True
+            return
+        never = {"mend": "no telegram so far: is the speed right, the parity, the cable?"} if self._fresh else {}
         self._log.warning(
             "rejected",
             reason=str(reason),
             detail=detail,
             octets=len(octets),
             begins=octets[:16].hex(" "),
+            **never,
             repeats=f"rejected:{self.name}:{reason}",
         )

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
+from structlog.testing import capture_logs
+
 from datalogger.errors import DecodeError, SourceEnded, SourceError
 from datalogger.metrics import Metrics
 from datalogger.model import Report
@@ -170,3 +172,12 @@ def test_a_source_that_has_ended_is_not_opened_again() -> None:
 def test_a_source_that_cannot_be_opened_is_tried_for_as_long_as_it_takes() -> None:
     line = ScriptedLine(*[SourceError("no such port")] * 50, [b"at last\n"])
     assert play(line, 600)[0].meters == ["at last"]
+
+
+def test_the_half_telegram_that_every_port_opens_in_is_no_news_but_the_next_refusal_is() -> None:
+    with capture_logs() as logs:
+        _, metrics = play(ScriptedLine([b"?half\n?wrong speed\ngood\n"]), 1)
+    refusals = [entry for entry in logs if entry["event"] == "rejected"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "checksum") == 2
+    assert len(refusals) == 1
+    assert "speed" in refusals[0]["mend"]
