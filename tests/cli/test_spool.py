@@ -1,0 +1,243 @@
+"""datalogger spool …, on a spool that a daemon has open and on one that nobody has."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from datalogger.cli import main
+from datalogger.clock import SystemClock
+from datalogger.config.schema import SinkOptions, SpoolOptions
+from datalogger.config.words import Duration
+from datalogger.metrics import Metrics
+from datalogger.spool.spool import Spool
+from tests.spool.reports import report
+
+SINKS = {"attic": SinkOptions(kind="test"), "cloud": SinkOptions(kind="test")}
+
+CONFIGURATION = """
+[source.house]
+kind = "replay"
+path = "capture.bin"
+
+[sink.attic]
+kind = "file"
+path = "archive"
+
+[spool]
+path = "spool.db"
+"""
+
+
+def run(*arguments: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(main, ["spool", *arguments], input=typed, catch_exceptions=False)
+
+
+async def fill(path: Path) -> None:
+    """Five waiting for both; two refused by attic with what the server said."""
+    spool = Spool(SpoolOptions(path=path), SINKS, clock=SystemClock(), metrics=Metrics())
+    await spool.open()
+    for number in range(5):
+        spool.append(report(number), SINKS)
+    refused = [spool.append(report(number), ("attic",)) for number in (10, 11)]
+    answers = {refused[0]: "500 Failed to parse telegram", refused[1]: "500 DataError:\n numeric overflow"}
+    await spool.set_aside("attic", answers, "rejected")
+    await spool.close()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """The daemon of these tests shares standard output with the command under test; a real one does not."""
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "spool.db"
+    asyncio.run(fill(path))
+    return path
+
+
+@contextmanager
+def daemon(path: Path) -> Iterator[None]:
+    """A spool at work in a thread of its own."""
+    ready, done = Event(), Event()
+
+    async def work() -> None:
+        options = SpoolOptions(path=path, window=Duration(0.02))
+        spool = Spool(options, SINKS, clock=SystemClock(), metrics=Metrics())
+        await spool.open()
+        keeping = asyncio.ensure_future(spool.keep())
+        ready.set()
+        await asyncio.to_thread(done.wait)
+        keeping.cancel()
+        await spool.close()
+
+    thread = Thread(target=asyncio.run, args=[work()])
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.fixture(params=["daemon", "no daemon"])
+def at_work(request: pytest.FixtureRequest, path: Path) -> Iterator[bool]:
+    """Every command must do the same with a daemon and without."""
+    if request.param == "daemon":
+        with daemon(path):
+            yield True
+    else:
+        yield False
+
+
+def test_status_shows_depth_and_quarantine(path: Path, at_work: bool) -> None:
+    shown = run("status", "--spool", str(path))
+    assert shown.exit_code == 0
+    attic = next(line for line in shown.output.splitlines() if line.startswith("attic"))
+    assert attic.split()[1] == "5"
+    assert "2 rejected" in attic
+    assert ("a daemon is running" in shown.output) == at_work
+
+
+def test_status_for_machines(path: Path, at_work: bool) -> None:
+    shown = json.loads(run("status", "--spool", str(path), "--json").output)
+    assert shown["daemon"] == at_work
+    assert [(sink["sink"], sink["depth"]) for sink in shown["sinks"]] == [("attic", 5), ("cloud", 5)]
+    assert shown["sinks"][0]["quarantined"] == {"rejected": 2}
+    assert shown["sinks"][0]["oldest_age_seconds"] is not None
+
+
+def test_list_shows_the_servers_answer_on_one_line(path: Path, at_work: bool) -> None:
+    lines = run("list", "attic", "--spool", str(path)).output.splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith("rejected: 500 Failed to parse telegram")
+    assert lines[1].endswith("rejected: 500 DataError: numeric overflow")
+
+
+def test_list_pending_for_machines(path: Path, at_work: bool) -> None:
+    rows = [
+        json.loads(line)
+        for line in run("list", "cloud", "--pending", "--json", "--spool", str(path)).output.splitlines()
+    ]
+    assert [row["source"] for row in rows] == ["house"] * 5
+    assert [row["sequence"] for row in rows] == sorted(row["sequence"] for row in rows)
+
+
+def test_list_says_when_there_is_more(path: Path) -> None:
+    shown = run("list", "--pending", "--limit", "3", "--spool", str(path))
+    assert len(shown.stdout.splitlines()) == 3
+    assert "and more" in shown.stderr
+
+
+def test_replay_of_all(path: Path, at_work: bool) -> None:
+    assert run("replay", "attic", "--all", "--spool", str(path)).output == "replayed 2 of attic\n"
+    assert run("list", "attic", "--spool", str(path)).output == "nothing is in quarantine\n"
+    rows = run("list", "attic", "--pending", "--spool", str(path)).output.splitlines()
+    assert [line.endswith("replayed") for line in rows] == [False] * 5 + [True] * 2
+
+
+def test_replay_of_one(path: Path, at_work: bool) -> None:
+    sequence = json.loads(run("list", "attic", "--json", "--spool", str(path)).output.splitlines()[0])["sequence"]
+    shown = run("replay", "attic", str(sequence), "--json", "--spool", str(path))
+    assert json.loads(shown.output) == {"sink": "attic", "replayed": 1}
+    assert len(run("list", "attic", "--spool", str(path)).output.splitlines()) == 1
+
+
+def test_drop_asks_first(path: Path, at_work: bool) -> None:
+    assert run("drop", "cloud", "--pending", "--all", "--spool", str(path), typed="n\n").exit_code == 1
+    assert len(run("list", "cloud", "--pending", "--spool", str(path)).output.splitlines()) == 5
+    shown = run("drop", "cloud", "--pending", "--all", "--spool", str(path), typed="y\n")
+    assert shown.stdout == "dropped 5 of cloud\n"
+    assert run("list", "cloud", "--pending", "--spool", str(path)).output == "nothing is waiting\n"
+    assert len(run("list", "attic", "--pending", "--spool", str(path)).output.splitlines()) == 5
+
+
+def test_drop_of_what_is_older(path: Path) -> None:
+    shown = run("drop", "cloud", "--pending", "--older", "9000d", "--yes", "--spool", str(path))
+    assert shown.output == "dropped 0 of cloud\n"
+
+
+def test_export_as_report_json(path: Path, at_work: bool, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    assert run("export", "cloud", "-o", str(out), "--spool", str(path)).exit_code == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["meter"] for row in rows] == [report(number).meter for number in range(5)]
+    assert [len(row["records"]) for row in rows] == [35] * 5
+
+
+def test_export_of_telegrams_is_byte_for_byte(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.bin"
+    assert (
+        run("export", "attic", "--quarantined", "--format", "telegram", "-o", str(out), "--spool", str(path)).exit_code
+        == 0
+    )
+    assert out.read_bytes() == report(10).frame + report(11).frame
+
+
+def test_the_configuration_names_the_spool(path: Path) -> None:
+    config = path.with_name("datalogger.toml")
+    config.write_text(CONFIGURATION)
+    assert "attic" in run("status", "-c", str(config)).output
+
+
+def test_a_spool_in_memory_has_no_file_to_look_at(path: Path) -> None:
+    config = path.with_name("datalogger.toml")
+    config.write_text(CONFIGURATION + 'durability = "memory"\n')
+    shown = run("status", "-c", str(config))
+    assert shown.exit_code == 1
+    assert 'durability = "memory"' in shown.output
+    assert "no file to look at" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["replay", "attic"], "--all"),
+        (["replay", "attic", "1", "--all"], "--all"),
+        (["drop", "attic", "--all"], "--pending or --quarantined"),
+        (["drop", "attic", "--pending", "--older", "soon"], "expected a duration"),
+    ],
+)
+def test_wrong_usage_is_said(path: Path, arguments: list[str], said: str) -> None:
+    shown = run(*arguments, "--spool", str(path))
+    assert shown.exit_code == 2
+    assert said in shown.output
+
+
+@pytest.mark.parametrize("command", [["status"], ["list"], ["replay", "attic", "--all"], ["export", "attic"]])
+def test_a_spool_that_is_not_there_is_said(tmp_path: Path, command: list[str]) -> None:
+    shown = run(*command, "--spool", str(tmp_path / "no.db"))
+    assert shown.exit_code == 1
+    assert "no spool there" in shown.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["status"], ["list"], ["export", "attic"], ["replay", "attic", "--all"]])
+def test_a_file_that_is_no_spool_is_said_and_not_touched(tmp_path: Path, command: list[str]) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear spool, " * 1000)
+    shown = run(*command, "--spool", str(file))
+    assert shown.exit_code == 1
+    assert str(file) in shown.output
+    assert file.read_text() == "Dear spool, " * 1000
+
+
+def test_a_sink_that_is_not_there_is_said(path: Path) -> None:
+    shown = run("export", "cellar", "--spool", str(path))
+    assert shown.exit_code == 1
+    assert "it knows: attic, cloud" in shown.output
+
+
+@pytest.mark.parametrize("command", ["status", "list", "replay", "drop", "export"])
+def test_every_command_has_help(command: str) -> None:
+    assert "--spool" in run(command, "--help").output
