@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from datalogger.errors import DecodeError
+from datalogger.errors import DecodeError, SpoolError
 from datalogger.model import Report
 from datalogger.spool import cursors, quarantine, salvage
 from datalogger.spool.bodies import Body, Dictionaries
@@ -63,8 +63,12 @@ class Inspection:
     def __enter__(self) -> "Inspection":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise SpoolError(
+                f"{self._path}: cannot be read ({error}); the daemon sets it aside at its next start"
+            ) from error
 
     def status(self) -> Status:
         counts: dict[str, dict[str, int]] = {}

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 RETRY_S = 30.0
 BUSY_RETRY_S = 1.0
+PRESSURE = 4  # a commit begins when RAM is full to this part: as much again comes in while it runs, twice
 
 
 class Outcome(Struct, Generic[T]):
@@ -69,6 +70,7 @@ class Keeper:
         self.failing = False
         self.retry_at = 0.0
         self.turn = asyncio.Lock()
+        self._told = ""  # the failure that was logged last
         self._dirty_since: float | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -144,16 +146,24 @@ class Keeper:
                 self.arrived[standing.name].set()
 
     def due(self, now: float) -> list[Held]:
-        """What must go to disk now: all in strict mode, else what is older than the window and all before it."""
-        if self.options.durability == "strict":
+        """What must go to disk now: what is older than the window and all before it.
+
+        All of it in strict mode, or where it comes in faster than RAM should hold it.
+        """
+        if self.options.durability == "strict" or self.pressed:
             return list(self.tail)
         return self.tail.through(now - self.options.window)
+
+    @property
+    def pressed(self) -> bool:
+        """Whether RAM fills up before the window closes, as with a capture file that is read at full speed."""
+        return self.store is not None and self.tail.octets > self.options.memory_bytes / PRESSURE
 
     def due_in(self, now: float) -> float:
         """Seconds until something must go to disk; infinity where nothing waits for that."""
         window = self.options.window
         first = self.tail.first
-        if first is not None and self.options.durability == "strict":
+        if first is not None and (self.options.durability == "strict" or self.pressed):
             return 0.0
         moments = [first.appended + window] if first is not None else []
         if self._dirty_since is not None:
@@ -179,6 +189,7 @@ class Keeper:
             return False
         self._apply(changes, written)
         if probe:
+            self._told = ""
             _log.warning("spool works again", file=str(self.options.path))
             self.show_state()
         return True
@@ -241,8 +252,9 @@ class Keeper:
 
     def fail(self, error: Failing) -> None:
         """The disk fails: RAM carries on, and the file is tried again later."""
-        if not self.failing:
-            _log.error("spool degraded: reports are kept in RAM only", error=str(error))
+        if str(error) != self._told:  # not at every retry
+            self._told = str(error)
+            _log.error("spool degraded: reports are kept in RAM only", error=self._told)
         self.failing = True
         self.retry_at = self.clock.monotonic() + (BUSY_RETRY_S if isinstance(error, Busy) else RETRY_S)
         self.show_state()

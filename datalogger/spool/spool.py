@@ -164,6 +164,8 @@ class Spool:
         """A report saved from a damaged file: new, doubtful, and due on disk at once. wanted None: nobody knows who."""
         keeper = self._keeper
         names = keeper.pending.keys() if wanted is None else keeper.pending.keys() & wanted
+        for gone in (wanted or frozenset()) - names:
+            keeper.losses.count(gone, "removed")  # a backlog that nobody configured has does not outlive its file
         if names:
             sequence, keeper.next = keeper.next, keeper.next + 1
             size = 512 + 2 * len(report.frame) + 192 * len(report.records)
@@ -177,7 +179,7 @@ class Spool:
             keeper.pending[name].append(held)
             if keeper.offers_fresh:
                 keeper.arrived[name].set()
-        if self._options.durability == "strict":
+        if self._options.durability == "strict" or keeper.pressed:
             self._wake.set()
         if keeper.tail.octets > self._options.memory_bytes:
             oldest, thin = keeper.policies()

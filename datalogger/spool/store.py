@@ -123,7 +123,19 @@ class Store:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        # The thread cannot be called back, and what it did must be known: a cancellation waits for it.
+        task, cancelled = asyncio.current_task(), False
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:
+                cancelled = True
+                if task is not None:
+                    task.uncancel()
+        if cancelled and task is not None:
+            task.cancel()  # felt at the next await, after the caller has taken note of the result
+        return future.result()
 
     def _open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int]:
         try:

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 ORPHAN_DAYS = 14
 MINUTE_S = 60.0
+SECOND_S = 0.9  # a little less than a round
 ROOM = 0.98  # of the bound: below it nothing more is given up, so that one round is enough for a while
 SAVED = 50  # reports salvaged in one round
 VACUUM_PAGES = 2000  # 8 MB given back in one round
@@ -35,7 +36,7 @@ class Upkeep:
         self._keeper = keeper
         self._take_back = take_back
         self._aged = Aged()
-        self._minute = 0.0
+        self._minute = self._second = 0.0
         self._version: int | None = None
         self._commits = 0.0
         self._steps: Iterator[Step] | None = None  # of giving up reports, while the bound is exceeded
@@ -59,7 +60,9 @@ class Upkeep:
             self._minute = now + MINUTE_S
             await self._age()
             await self._orphans()
-        await self._requests()
+        if now >= self._second:
+            self._second = now + SECOND_S
+            await self._requests()
         await self._salvage()
         await self._give_back()
 

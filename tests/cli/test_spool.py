@@ -241,3 +241,13 @@ def test_a_sink_that_is_not_there_is_said(path: Path) -> None:
 @pytest.mark.parametrize("command", ["status", "list", "replay", "drop", "export"])
 def test_every_command_has_help(command: str) -> None:
     assert "--spool" in run(command, "--help").output
+
+
+@pytest.mark.parametrize("command", [["status"], ["list", "--pending"]])
+def test_a_damaged_spool_is_said(path: Path, command: list[str]) -> None:
+    octets = bytearray(path.read_bytes())
+    octets[4096:] = b"\xff" * (len(octets) - 4096)
+    path.write_bytes(octets)
+    shown = run(*command, "--spool", str(path))
+    assert shown.exit_code == 1
+    assert "cannot be read" in shown.output

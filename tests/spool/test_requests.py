@@ -34,6 +34,7 @@ async def asked(bench: Bench, spool: Spool, verb: str, sink: str, selector: Sele
         None, lambda: requests.carry_out(bench.path, verb, sink, selector, clock=SystemClock())
     )
     while not asking.done():
+        bench.clock.advance(0.1)
         await spool.tick()
         await asyncio.sleep(0.01)
     return await asking
@@ -155,6 +156,7 @@ async def test_a_request_nobody_can_understand_is_answered_so(bench: Bench) -> N
         with sqlite3.connect(bench.path) as connection:
             connection.execute("INSERT INTO request(verb, sink, selector, asked) VALUES ('explode', 'a', '{}', 0)")
         connection.close()
+        bench.clock.advance(1)
         await spool.tick()
         with sqlite3.connect(bench.path) as connection:
             finished, answer = connection.execute("SELECT finished, answer FROM request").fetchone()

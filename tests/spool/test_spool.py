@@ -336,3 +336,39 @@ async def test_a_second_daemon_runs_from_ram_and_takes_over_when_the_first_ends(
             assert second.state == "durable"
             assert [d.report for d in await second.take("a", 10)][-1] == report(1)
             assert second.backlog("a").depth == 4
+
+
+async def test_a_flood_goes_to_disk_before_the_window_closes_and_loses_nothing(bench: Bench) -> None:
+    """A capture file read at full speed: the window stands still, RAM does not grow, nothing is dropped."""
+    bench.configure(memory_bytes=ByteSize(1_000_000))
+    async with bench.open() as spool:
+        keeping = asyncio.ensure_future(spool.keep())
+        try:
+            sequences = []
+            for _ in range(100):
+                sequences += bench.fill(spool, 10)
+                while spool._keeper.pressed:
+                    await asyncio.sleep(0.001)
+            assert bench.metrics.get("datalogger_sink_dropped_total", "a", "full") == 0
+            assert await bench.drain(spool, "a") == sequences
+        finally:
+            keeping.cancel()
+
+
+async def test_a_commit_that_was_cancelled_is_known_all_the_same(bench: Bench) -> None:
+    """A shutdown in the middle of a commit: what it wrote and a sink has taken does not come again."""
+    async with bench.open() as spool:
+        sequences = bench.fill(spool, 500)
+        bench.clock.advance(2)
+        ticking = asyncio.ensure_future(spool.tick())
+        while not spool._keeper.turn.locked():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        ticking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ticking
+        assert len(spool._keeper.tail) == 0, "the commit has returned, and RAM knows it"
+        spool.accept("a", sequences)
+    async with bench.open() as spool:
+        assert spool.backlog("a").depth == 0
+        assert spool.backlog("b").depth == 500
