@@ -66,9 +66,8 @@ class Inspection:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._connection.close()
         if isinstance(error, sqlite3.Error):
-            raise SpoolError(
-                f"{self._path}: cannot be read ({error}); the daemon sets it aside at its next start"
-            ) from error
+            message = f"{self._path}: cannot be read ({error}); a daemon sets it aside and saves what it can"
+            raise SpoolError(message) from error
 
     def status(self) -> Status:
         counts: dict[str, dict[str, int]] = {}

@@ -149,7 +149,10 @@ class Pending:
 
     def start_again(self, entries: Iterable[Held]) -> None:
         """The file is lost: these are all that is left, in RAM only."""
-        self.__init__(self.sink)  # type: ignore[misc]
+        for known in (self.fresh, self.ahead, self.recent, self.settled, self.late, self.doubts):
+            known.clear()
+        self.stored = self.octets = self.read_through = 0
+        self.front = None
         for held in entries:
             self.append(held)
 

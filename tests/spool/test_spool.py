@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ from tests.spool.reports import report
 def rows(path: Path) -> int:
     with sqlite3.connect(path) as connection:
         return int(connection.execute("SELECT count(*) FROM log").fetchone()[0])
+
+
+async def until(true: Callable[[], bool]) -> None:
+    for _ in range(1_000_000):
+        if true():
+            return
+        await asyncio.sleep(0)
+    raise TimeoutError
 
 
 async def test_what_every_sink_took_within_the_window_is_never_written(bench: Bench) -> None:
@@ -347,8 +356,7 @@ async def test_a_flood_goes_to_disk_before_the_window_closes_and_loses_nothing(b
             sequences = []
             for _ in range(100):
                 sequences += bench.fill(spool, 10)
-                while spool._keeper.pressed:
-                    await asyncio.sleep(0.001)
+                await until(lambda: not spool._keeper.pressed)
             assert bench.metrics.get("datalogger_sink_dropped_total", "a", "full") == 0
             assert await bench.drain(spool, "a") == sequences
         finally:
@@ -361,8 +369,7 @@ async def test_a_commit_that_was_cancelled_is_known_all_the_same(bench: Bench) -
         sequences = bench.fill(spool, 500)
         bench.clock.advance(2)
         ticking = asyncio.ensure_future(spool.tick())
-        while not spool._keeper.turn.locked():
-            await asyncio.sleep(0)
+        await until(spool._keeper.turn.locked)
         await asyncio.sleep(0)
         ticking.cancel()
         with pytest.raises(asyncio.CancelledError):
