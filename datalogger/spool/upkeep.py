@@ -14,6 +14,7 @@ from datalogger.spool import database, eviction, requests
 from datalogger.spool.eviction import Aged, Loss, Step
 from datalogger.spool.keeper import Keeper, Outcome
 from datalogger.spool.log import Log
+from datalogger.spool.requests import Progress, Request
 
 _log = structlog.get_logger(__name__)
 
@@ -134,13 +135,13 @@ class Upkeep:
         if version is None or version == self._version:
             return
         for request in await self._look(lambda log: requests.waiting(log.connection)) or ():
-            progress = requests.Progress()
-            while await self._keeper.change(
-                lambda log, first, request=request, progress=progress: request.step(log, first, progress),  # type: ignore[misc]
-                {request.sink},
-                flush=True,
-                reserve=requests.BATCH if request.verb == "replay" else 0,
-            ):
+            progress = Progress()
+
+            def step(log: Log, first: int, request: Request = request, progress: Progress = progress) -> Outcome[bool]:
+                return request.step(log, first, progress)
+
+            reserve = requests.BATCH if request.verb == "replay" else 0
+            while await self._keeper.change(step, {request.sink}, flush=True, reserve=reserve):
                 pass
             _log.info("request carried out", verb=request.verb, sink=request.sink, count=progress.done)
         self._version = version
