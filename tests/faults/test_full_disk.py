@@ -5,53 +5,16 @@ import resource
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from datalogger.config.words import ByteSize
-from datalogger.spool import database
 from datalogger.spool.spool import Spool
+from tests.faults.failing_disk import FULL, IO_ERROR, FailingDisk
 from tests.spool.conftest import Bench
-
-
-class FailingDisk:
-    """SQLite on a disk that can be told to fail: on the commit, where it hurts most, or to open."""
-
-    def __init__(self) -> None:
-        self.error: tuple[str, int] | None = None
-        self.full_at: int | None = None
-
-    def connect(self, path: Path) -> database.Connection:
-        if self.error is not None:
-            raise self._raised()
-        return _Failing(database.connect(path), self)
-
-    def _raised(self) -> sqlite3.OperationalError:
-        assert self.error is not None
-        error = sqlite3.OperationalError(self.error[0])
-        error.sqlite_errorcode = self.error[1]
-        return error
-
-    def check(self, sql: str) -> None:
-        if self.error is not None and sql == "COMMIT":
-            raise self._raised()
-
-
-class _Failing:
-    def __init__(self, connection: database.Connection, disk: FailingDisk) -> None:
-        self._connection = connection
-        self._disk = disk
-        self.executemany = connection.executemany
-        self.executescript = connection.executescript
-        self.close = connection.close
-
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any:
-        self._disk.check(sql)
-        return self._connection.execute(sql, parameters)
 
 
 @pytest.fixture
@@ -63,10 +26,6 @@ async def opened(bench: Bench, disk: FailingDisk) -> Spool:
     spool = Spool(bench.options, bench.sinks, clock=bench.clock, metrics=bench.metrics, connect=disk.connect)
     await spool.open()
     return spool
-
-
-FULL = ("database or disk is full", sqlite3.SQLITE_FULL)
-IO_ERROR = ("disk I/O error", 1034)  # SQLITE_IOERR_FSYNC
 
 
 @pytest.mark.parametrize("failure", [FULL, IO_ERROR])

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from datalogger.config.schema import SinkOptions, SpoolOptions
-from datalogger.config.words import Duration
+from datalogger.config.words import ByteSize, Duration
 from datalogger.metrics import Metrics
 from datalogger.model import Delivery, Report
 from datalogger.spool.spool import Spool
+from tests.faults.failing_disk import FULL, IO_ERROR, FailingDisk
 from tests.spool.clock import StillClock
 from tests.spool.reports import report
 
@@ -34,6 +35,8 @@ class SpoolModel(RuleBasedStateMachine):
         self.home = Path(tempfile.mkdtemp(prefix="spool-"))
         self.generation = 0
         self.clock = StillClock()
+        self.disk = FailingDisk()
+        self.failed = False  # since the last start
         self.sinks = dict(SINKS)
         self.pending: dict[str, dict[int, Report]] = {name: {} for name in SINKS}
         self.doubted: dict[str, set[int]] = {name: set() for name in SINKS}
@@ -49,9 +52,10 @@ class SpoolModel(RuleBasedStateMachine):
         options = SpoolOptions(
             path=self.home / str(self.generation) / "spool.db",
             window=Duration(1),
+            memory_bytes=ByteSize(10**9),
             durability=self.durability,  # type: ignore[arg-type]  # one of the three, see the subclasses
         )
-        spool = Spool(options, self.sinks, clock=self.clock, metrics=Metrics())
+        spool = Spool(options, self.sinks, clock=self.clock, metrics=Metrics(), connect=self.disk.connect)
         self.runner.run(spool.open())
         assert spool.state == "durable"
         return spool
@@ -81,13 +85,18 @@ class SpoolModel(RuleBasedStateMachine):
         if sink not in self.sinks:
             return
         found = self.take(sink, limit)
+        for delivery in found:
+            assert delivery.report == self.pending[sink][delivery.sequence]
+        if self.spool.state == "degraded":  # what RAM has: nothing invented, nothing twice, still in order
+            sequences = [delivery.sequence for delivery in found]
+            assert sequences == sorted(set(sequences))
+            return
         expected = [
             sequence for sequence in sorted(self.pending[sink])
             if self.durability != "strict" or sequence <= self.spool.durable_through()
         ]  # fmt: skip
         assert [d.sequence for d in found] == expected[:limit]
         for delivery in found:
-            assert delivery.report == self.pending[sink][delivery.sequence]
             if delivery.sequence in self.doubted[sink]:
                 assert delivery.doubtful
 
@@ -139,7 +148,7 @@ class SpoolModel(RuleBasedStateMachine):
 
     @rule(sink=names, keep=st.integers(0, 1))
     def skip_backlog(self, sink: str, keep: int) -> None:
-        if sink in self.sinks:
+        if sink in self.sinks and self.spool.state == "durable":
             given_up = sorted(self.pending[sink])[: max(0, len(self.pending[sink]) - keep)]
             assert self.runner.run(self.spool.skip_backlog(sink, keep)) == len(given_up)
             for sequence in given_up:
@@ -148,6 +157,8 @@ class SpoolModel(RuleBasedStateMachine):
     @rule(sink=names)
     def reload(self, sink: str) -> None:
         """Take a sink out of the configuration, or put it in again: its backlog is there again."""
+        if self.spool.state == "degraded":
+            return
         if sink in self.sinks:
             del self.sinks[sink]
         else:
@@ -158,6 +169,7 @@ class SpoolModel(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        self.disk_works()
         self.runner.run(self.spool.close())
         for known in self.settled.values():
             known.clear()
@@ -166,12 +178,13 @@ class SpoolModel(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The process is gone, the files are as they are."""
-        durable = self.spool.durable_through()
+        durable, failed = self.spool.durable_through(), self.failed
         before, after = self.home / str(self.generation), self.home / str(self.generation + 1)
         after.mkdir()
         for suffix in ("", "-wal"):
             if (file := before / f"spool.db{suffix}").exists():
                 shutil.copy(file, after)
+        self.disk.error, self.failed = None, False
         self.runner.run(self.spool.close())
         self.generation += 1
         self.spool = self.opened()
@@ -186,7 +199,8 @@ class SpoolModel(RuleBasedStateMachine):
             assert expected <= found.keys(), "a durable report is missing"
             again = found.keys() - self.pending[name].keys()
             assert again <= self.settled[name], "a report that was settled, and that the disk knew to be, came again"
-            assert all(found[sequence].doubtful for sequence in again)
+            if not failed:  # on a failing disk delivery goes on, and how far it went is not on record
+                assert all(found[sequence].doubtful for sequence in again)
             reports = {**self.pending[name]}
             self.pending[name] = {s: reports.get(s, d.report) for s, d in found.items()}
             self.settled[name].clear()
@@ -228,9 +242,28 @@ class SpoolModel(RuleBasedStateMachine):
         self.runner.close()
         shutil.rmtree(self.home)
 
+    def disk_works(self) -> None:
+        self.disk.error = None
+        if self.spool.state == "degraded":
+            self.clock.advance(31)
+            self.runner.run(self.spool.tick())
+        assert self.spool.state == "durable"
+
 
 class StrictModel(SpoolModel):
     durability = "strict"
+
+
+class FailingModel(SpoolModel):
+    """The same, on a disk that is full now and then."""
+
+    @rule(error=st.sampled_from([FULL, IO_ERROR]), where=st.sampled_from(["COMMIT", "BEGIN IMMEDIATE"]))
+    def disk_fails(self, error: tuple[str, int], where: str) -> None:
+        self.disk.error, self.disk.fails_at, self.failed = error, where, True
+
+    @rule()
+    def disk_is_mended(self) -> None:
+        self.disk_works()
 
 
 _settings = settings(
@@ -240,3 +273,5 @@ TestGrouped = pytest.mark.slow(SpoolModel.TestCase)
 TestGrouped.settings = _settings
 TestStrict = pytest.mark.slow(StrictModel.TestCase)
 TestStrict.settings = _settings
+TestFailing = pytest.mark.slow(FailingModel.TestCase)
+TestFailing.settings = _settings
