@@ -25,6 +25,10 @@ _LASTING = re.compile(r"\b(?:IntegrityError|DataError|ValueError|RequestDataTooB
 _PASSING = re.compile(r"\b(?:OperationalError|InterfaceError)\b[^<\r\n]*")
 _PAGE = re.compile(r"<\s*(?:!doctype|html|head|body)\b", re.IGNORECASE)
 
+# Who answers so has not looked at the telegram. After any other error it may have been stored all the same: a proxy
+# gives up waiting (504), and the server itself stores some telegrams and fails afterwards.
+_UNTOUCHED = (408, 429, 503)
+
 _QUOTED = 200  # characters of a foreign text that are shown
 
 
@@ -41,9 +45,11 @@ def judge(answer: Answer, url: str, endpoint: str, now: datetime) -> SinkError |
     if status == 500:
         return _internal_error(answer, text, url, now)
     if status == 429 or status == 408 or status >= 500:
-        known = status in (408, 429, 502, 503, 504)
         return SinkUnavailable(
-            f"{url} answered {status}{shown(text)}", retry_after_s=retry_after(answer.headers, now), suspect=not known
+            f"{url} answered {status}{shown(text)}",
+            retry_after_s=retry_after(answer.headers, now),
+            suspect=status not in (408, 429, 502, 503, 504),
+            ambiguous=status not in _UNTOUCHED,
         )
     if status == 400 and text == NO_DATA:
         return ReportsRejected({0: f"400 {NO_DATA}"})
@@ -80,12 +86,11 @@ def _internal_error(answer: Answer, text: str, url: str, now: datetime) -> SinkE
         return ReportsRejected({0: f"500 {UNPARSED} (check sum, incomplete, or more than a day in the future)"})
     if (passing := _PASSING.search(text)) is not None:
         wait = retry_after(answer.headers, now)
-        return SinkUnavailable(f"{url} answered 500{shown(passing[0])}", retry_after_s=wait)
+        return SinkUnavailable(f"{url} answered 500{shown(passing[0])}", retry_after_s=wait, ambiguous=True)
     if (lasting := _LASTING.search(text)) is not None:
         return ReportsRejected({0: f"500{shown(lasting[0])}"})
-    return SinkUnavailable(
-        f"{url} answered 500{shown(text)}", retry_after_s=retry_after(answer.headers, now), suspect=True
-    )
+    wait = retry_after(answer.headers, now)
+    return SinkUnavailable(f"{url} answered 500{shown(text)}", retry_after_s=wait, suspect=True, ambiguous=True)
 
 
 def _mend(answer: Answer, text: str, url: str, endpoint: str) -> str:

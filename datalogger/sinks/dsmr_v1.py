@@ -27,6 +27,9 @@ _PASTED = re.compile(r"/+api/v[12](/.*)?$")
 # A server whose API v2 does not answer is not asked again for this long. Seconds.
 CONFIRM_PAUSE = 600.0
 
+# So many questions in a row may hang: an overloaded server answers none of them, nor would it take the telegram.
+CONFIRM_TRIES = 3
+
 
 def dsmr_reader(url: str) -> Origin:
     """The server that `url` names: its address, with or without a path, or its whole endpoint."""
@@ -69,6 +72,7 @@ class DsmrV1:
         self._fresh = config.fresh.delta
         self._confirm = config.confirm
         self._confirm_after = 0.0  # on the monotonic clock; API v2 is not asked before
+        self._unanswered = 0  # questions to API v2 in a row that hung
         self._url = str(origin)
         # A little less than what the forwarder allows, so that the sink can say what it was that took so long.
         self._limit = config.timeout * 0.95
@@ -123,7 +127,10 @@ class DsmrV1:
         )
 
     async def _is_there(self, report: Report, limit: float) -> bool:
-        """Whether the server has the reading of this very second; False where it does not say."""
+        """Whether the server has the reading of this very second; False where it does not say.
+
+        SinkUnavailable where it says nothing at all just now: then the telegram is kept, and still doubtful.
+        """
         moment = server_time(report.frame)
         if moment is None:
             return False
@@ -134,11 +141,15 @@ class DsmrV1:
         except SinkUnavailable as error:
             if error.unreached:
                 raise  # nor could the telegram be sent
+            self._unanswered += 1
+            if self._unanswered < CONFIRM_TRIES:
+                raise  # a server that is overloaded takes no telegram either
             count = None
         else:
             count = readings(answer)
             if count is None and (answer.status >= 500 or answer.status == 429):
                 return False  # for now; ask again next time
+        self._unanswered = 0
         if count is None:
             self._confirm_after = self._clock.monotonic() + CONFIRM_PAUSE
         return bool(count)
