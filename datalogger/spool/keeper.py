@@ -126,10 +126,11 @@ class Keeper:
         assert self.store is not None
         known = self.store.began
         try:
-            standings, following = await self.store.open(list(self.pending), floor)
+            standings, following, self.space = await self.store.open(list(self.pending), floor)
         except Failing as error:
             self.fail(error)
             return
+        self.metrics.set("datalogger_spool_bytes", value=sum(self.space))
         if not known:
             self.next = max(self.next, following)
             if floor is None:

@@ -18,7 +18,7 @@ from datalogger.errors import SpoolError
 from datalogger.metrics import Metrics
 from datalogger.spool import database, salvage
 from datalogger.spool.cursors import Standing
-from datalogger.spool.log import Log
+from datalogger.spool.log import Log, Space
 from datalogger.spool.salvage import Known, Saved
 
 _log = structlog.get_logger(__name__)
@@ -85,8 +85,8 @@ class Store:
         self.began = False
         """Whether this process has had the file open: its backlog is known then."""
 
-    async def open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int]:
-        """Open or begin the file: where every sink stands in it, and the next free sequence.
+    async def open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int, Space]:
+        """Open or begin the file: where every sink stands in it, the next free sequence, its size.
 
         floor: the first sequence this process has given, None where it gave none. A file that knows a
         higher one cannot be gone on with, and is set aside. Failing where nothing can be opened.
@@ -137,7 +137,7 @@ class Store:
             task.cancel()  # felt at the next await, after the caller has taken note of the result
         return future.result()
 
-    def _open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int]:
+    def _open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int, Space]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire():
@@ -156,7 +156,7 @@ class Store:
         except (sqlite3.Error, SpoolError, OSError) as error:
             raise self._failing(error) from error
 
-    def _begin(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int]:
+    def _begin(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int, Space]:
         log = Log(self._path, self._connect)
         try:
             if floor is not None and not self.began and log.next > floor:
@@ -168,7 +168,7 @@ class Store:
             log.close()
             raise
         self._log, self.began = log, True
-        return standings, log.next
+        return standings, log.next, log.space()
 
     def _is_in_the_way(self) -> bool:
         """Something at the path that can be renamed, but not opened."""

@@ -39,7 +39,7 @@ class Upkeep:
         self._aged = Aged()
         self._minute = self._second = 0.0
         self._version: int | None = None
-        self._commits = 0.0
+        self._commits = -1.0  # so that what an earlier process has left free is given back, too
         self._steps: Iterator[Step] | None = None  # of giving up reports, while the bound is exceeded
         self._step: Step | None = None
         self._quiet_until = 0.0
