@@ -1,6 +1,7 @@
 """The spool as the forwarder meets it: what is pending, what is on disk, what is kept and what is said."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -379,3 +380,44 @@ async def test_a_commit_that_was_cancelled_is_known_all_the_same(bench: Bench) -
     async with bench.open() as spool:
         assert spool.backlog("a").depth == 0
         assert spool.backlog("b").depth == 500
+
+
+async def test_an_answer_for_a_report_that_is_on_disk_only_is_not_forgotten_before_the_disk_knows(bench: Bench) -> None:
+    async with bench.open() as spool:
+        sequences = bench.fill(spool, 5 * AHEAD)
+        await bench.window_closes(spool)
+        far = sequences[3 * AHEAD]
+        spool.accept("a", [far])
+        assert far not in await bench.drain(spool, "a")
+        await bench.window_closes(spool)
+        assert spool.backlog("a").depth == 0
+        assert spool.backlog("a").octets == 0
+
+
+async def test_what_was_taken_just_before_a_crash_comes_again_as_doubtful(bench: Bench, tmp_path: Path) -> None:
+    bench.configure(memory_bytes=ByteSize(100_000_000))
+    after = Bench(tmp_path / "after" / "spool.db")
+    async with bench.open() as spool:
+        sequences = bench.fill(spool, 5 * UNPROVEN)
+        await bench.window_closes(spool)
+        taken = 0
+        while taken < UNPROVEN - 10:
+            batch = await spool.take("a", 50)
+            spool.accept("a", [delivery.sequence for delivery in batch])
+            taken += len(batch)
+        on_its_way = await spool.take("a", UNPROVEN)
+        after.path.parent.mkdir()
+        for suffix in ("", "-wal"):  # as the power cut leaves them
+            shutil.copy(f"{bench.path}{suffix}", f"{after.path}{suffix}")
+    async with after.open() as spool:
+        found = []
+        while batch := await spool.take("a", 256):
+            found += batch
+            spool.accept("a", [delivery.sequence for delivery in batch])
+        assert found[0].sequence == sequences[0], "the disk did not know yet"
+        gone_out = {*sequences[:taken], *(delivery.sequence for delivery in on_its_way)}
+        assert all(delivery.doubtful for delivery in found if delivery.sequence in gone_out)
+        middle = sequences[2 * UNPROVEN + 1 : -AHEAD]
+        assert not any(delivery.doubtful for delivery in found if delivery.sequence in middle), (
+            "and no more than needed"
+        )
