@@ -37,13 +37,19 @@ class Saved(NamedTuple):
     forced: bool
 
 
-def set_aside(path: Path, now: datetime) -> Path:
-    """Rename the file (or what stands in its place) with its write-ahead log; where it is now."""
+def free_name(path: Path, now: datetime) -> Path:
+    """A dated name beside `path` that nothing has yet."""
     stem = f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}"
     number, target = 0, path.with_name(stem)
     while target.exists():
         number += 1
         target = path.with_name(f"{stem}-{number}")
+    return target
+
+
+def set_aside(path: Path, now: datetime) -> Path:
+    """Rename the file (or what stands in its place) with its write-ahead log; where it is now."""
+    target = free_name(path, now)
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
             Path(f"{path}{suffix}").rename(f"{target}{suffix}")

@@ -240,7 +240,6 @@ class Spool:
             source, flags = report.source if report else "", database.TRUSTED * (held is not None and held.trusted)
             keeper.asides.append(Aside(sink, sequence, source, received, flags, now, reason, answer, report))
             self._metrics.add("datalogger_sink_quarantined_total", sink, reason)
-            _log.warning("report set aside", sink=sink, reason=reason, sequence=sequence, answer=answer)
         if keeper.store is None:
             keeper.asides.clear()  # memory mode: nobody could ever look at them
         elif not keeper.failing:

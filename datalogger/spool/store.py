@@ -77,6 +77,7 @@ class Store:
         self._connect = connect
         self._lock = Lock(path)
         self._log: Log | None = None  # touched in the thread only
+        self._file = (0, 0)  # device and inode of what is open
         self._thread: ThreadPoolExecutor | None = None
         self._set_aside: list[tuple[Path, dict[str, Known]]] = []  # still to be salvaged
         self._finished: list[Path] = []
@@ -167,8 +168,16 @@ class Store:
         except BaseException:
             log.close()
             raise
-        self._log, self.began = log, True
+        self._log, self.began, self._file = log, True, self._stands_there()
         return standings, log.next, log.space()
+
+    def _stands_there(self) -> tuple[int, int]:
+        """Device and inode of what is at the path; zeros where nothing is."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_dev, found.st_ino
 
     def _is_in_the_way(self) -> bool:
         """Something at the path that can be renamed, but not opened."""
@@ -178,7 +187,12 @@ class Store:
         if self._log is None:
             raise Failing(f"{self._path}: not open")
         try:
+            if self._stands_there() != self._file:
+                self._bring_back(self._log)
+                raise Lost(f"{self._path} was removed or replaced")
             return work(self._log)
+        except Lost:
+            raise
         except (sqlite3.Error, OSError, SpoolError) as error:
             self._metrics.add("datalogger_spool_failures_total")
             if not database.is_damage(error):
@@ -188,6 +202,24 @@ class Store:
             except OSError as second:
                 raise self._failing(second) from second
             raise Lost(str(error)) from error
+
+    def _bring_back(self, log: Log) -> None:
+        """Somebody removed the file or put another in its place: what is written now would be gone with this process.
+
+        It can still be read, so a copy is set aside, to be salvaged into a new file.
+        """
+        target = salvage.free_name(self._path, self._clock.now())
+        log.connection.execute("VACUUM INTO ?", (str(target),))
+        self._close_log()
+        for suffix in ("-wal", "-shm"):  # of the file that is gone: SQLite would read them into the next one
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        self._metrics.add("datalogger_spool_damaged_total", "file")
+        _log.error(
+            "the spool's file was removed or replaced while in use: what it held is salvaged into a new one",
+            file=str(self._path), set_aside=str(target),
+        )  # fmt: skip
+        self._set_aside.append((target, {}))
+        self.began = False
 
     def _give_up_file(self, why: Exception) -> None:
         self._close_log()

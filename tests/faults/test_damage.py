@@ -240,3 +240,30 @@ async def test_a_file_nobody_may_read_is_set_aside(bench: Bench) -> None:
 
 async def test_a_missing_directory_is_made(tmp_path: Path) -> None:
     await starts_and_works(Bench(tmp_path / "not" / "yet" / "spool.db"))
+
+
+@pytest.mark.parametrize("instead", [None, b"", b"garbage " * 4000])
+async def test_a_file_removed_or_replaced_while_in_use_loses_nothing(bench: Bench, instead: bytes | None) -> None:
+    sent = []
+    async with bench.open() as spool:
+        for number in range(COUNT):
+            spool.append(report(number), ("a", "b"))
+            sent.append(report(number).frame)
+        await bench.window_closes(spool)
+        bench.path.unlink()
+        if instead is not None:
+            other = bench.path.with_name("other")
+            other.write_bytes(instead)
+            other.rename(bench.path)
+        await bench.window_closes(spool)
+        spool.append(report(COUNT), ("a", "b"))
+        sent.append(report(COUNT).frame)
+        await salvaged(bench, spool)
+        assert bench.metrics.get("datalogger_spool_damaged_total", "file") >= 1
+    async with bench.open() as spool:
+        for sink in ("a", "b"):
+            found = []
+            while batch := await spool.take(sink, 100):
+                found += [delivery.report.frame for delivery in batch]
+                spool.accept(sink, [delivery.sequence for delivery in batch])
+            assert sorted(found) == sorted(sent)
