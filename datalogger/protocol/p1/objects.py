@@ -5,7 +5,6 @@ quantities are C 1-92; C 0 (general purpose), 42 (device name), 94 (national), 9
 information) and 97 (errors) designate things, except the counters among them.
 """
 
-from functools import lru_cache
 from typing import Literal
 
 from datalogger.obis import Obis, parse, to_groups
@@ -29,11 +28,23 @@ _COUNTERS = {7, 8, 15}  # of C 96: power failures, operating time, events
 _MBUS_READINGS = {2, 3}  # of C 24: the reading and its profile; the others are type and valve
 
 
-@lru_cache(maxsize=1024)  # a pure function; a meter has some 50 codes, and noise cannot fill more
-def find(spelling: str) -> Object | None:
-    """The object that `spelling` names, or None where it is no OBIS code."""
-    obis = parse(spelling)
-    return None if obis is None else (obis, _bare(to_groups(obis)))
+class _Objects(dict[str, Object | None]):
+    """Spelling → the object it names, or None where it is no OBIS code.
+
+    Only remembers a pure function of the spelling. A meter has some 50 codes; noise cannot fill more than the bound.
+    """
+
+    BOUND = 1024
+
+    def __missing__(self, spelling: str) -> Object | None:
+        if len(self) >= self.BOUND:
+            self.clear()
+        obis = parse(spelling)
+        found = self[spelling] = None if obis is None else (obis, _bare(to_groups(obis)))
+        return found
+
+
+OBJECTS = _Objects()
 
 
 def _bare(groups: tuple[int, ...]) -> Bare:

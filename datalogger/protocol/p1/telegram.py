@@ -11,6 +11,7 @@ anything else    0-0:96.14.0(0002)                            text, number or cl
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
@@ -21,8 +22,8 @@ from datalogger.errors import DecodeError
 from datalogger.model import Entry, Record, Report
 from datalogger.obis import Obis
 from datalogger.protocol.framing import Reason
-from datalogger.protocol.p1 import objects, timestamp
-from datalogger.protocol.p1.objects import Bare
+from datalogger.protocol.p1 import timestamp
+from datalogger.protocol.p1.objects import OBJECTS, Bare
 
 MAX_DIGITS = 18  # what fits a signed 64-bit integer, whoever stores it; meters send 15 at most
 
@@ -59,7 +60,7 @@ def decode_telegram(payload: bytes, *, check: bool, zone: tzinfo) -> Report:
     A line of no known form is kept as text (without OBIS code: under the empty one) and counted.
     DecodeError (malformed): no header, or not one object.
     """
-    text = payload.decode("latin-1").replace("\r", "")
+    text = payload.replace(b"\r", b"").decode("latin-1")
     header, _, body = text.partition("\n")
     if not header.startswith("/"):
         raise DecodeError(
@@ -72,18 +73,18 @@ def decode_telegram(payload: bytes, *, check: bool, zone: tzinfo) -> Report:
     names: dict[str, str] = {}
     meter_time: datetime | None = None
     odd = 0
-    find, add, closed_units = objects.find, records.append, _CLOSED_UNITS  # looked up 36 times in a telegram
+    objects, add, closed_units = OBJECTS, records.append, _CLOSED_UNITS  # looked up 36 times in a telegram
     for line in body.split("\n"):
         spelling, _, rest = line.partition("(")
-        found = find(spelling)
+        found = objects[spelling]
         if found is None:
             if line:
                 add(Record(Obis(""), text=line))
                 odd += 1
             continue
         obis, bare = found
-        number, star, unit = rest.partition("*")
-        if star and (scale := closed_units.get(unit)) is not None:  # most lines: `number*unit)`
+        number, _, unit = rest.partition("*")
+        if scale := closed_units.get(unit):  # most lines: `number*unit)`
             whole, _, fraction = number.partition(".")
             digits = whole + fraction
             if digits.isdecimal() and len(digits) <= MAX_DIGITS:
@@ -149,29 +150,31 @@ def _record(obis: Obis, bare: Bare, rest: str, zone: tzinfo) -> Record:
 
 def _pair(obis: Obis, first: str, second: str, zone: tzinfo) -> Record:
     """A value and its capture time, in either order, or two values."""
-    for stamp, group in ((first, second), (second, first)):
-        time = timestamp.read_naive(stamp, zone)
-        if time is not UNSET:
-            value = _value(group)
-            return Record(obis, text=group, time=time) if value is None else Record(obis, *value, time=time)
-    return Record(obis, entries=tuple(Entry(UNSET, *_sure_value(group)) for group in (first, second)))
+    time, group = timestamp.read_naive(first, zone), second
+    if time is UNSET:
+        time, group = timestamp.read_naive(second, zone), first
+    if time is UNSET:
+        return Record(obis, entries=tuple(Entry(UNSET, *_sure_value(group)) for group in (first, second)))
+    value = _value(group)
+    if value is None:
+        return Record(obis, text=group, time=time)
+    number, scaler, unit = value
+    return Record(obis, number, scaler, unit, time=time)
 
 
 def _profile(obis: Obis, groups: Sequence[str], zone: tzinfo) -> Record:
     """Rows of a profile generic, or the M-Bus profile with its one reading."""
     if len(groups) == 7 and _REFERENCE.fullmatch(groups[4]):
         return _mbus_reading(obis, groups, zone)
-    if groups == [""] or groups == ["0"]:
-        return Record(obis, entries=())
     if len(groups) == 1:
-        return Record(obis, *_sure_value(groups[0]))
+        return Record(obis, entries=()) if groups[0] in ("", "0") else Record(obis, *_sure_value(groups[0]))
     first = 0
     if groups[0].isdecimal():  # how many rows, then the objects in them
         first = 1
         while first < len(groups) and ":" in groups[first] and _REFERENCE.fullmatch(groups[first]):
             first += 1
     rows = groups[first:] if first > 1 else groups
-    return Record(obis, entries=_rows([group for group in rows if group], zone))
+    return Record(obis, entries=_rows(rows, zone))
 
 
 def _rows(groups: Sequence[str], zone: tzinfo) -> tuple[Entry, ...]:
@@ -185,8 +188,10 @@ def _rows(groups: Sequence[str], zone: tzinfo) -> tuple[Entry, ...]:
     for group in groups:
         read = timestamp.read(group, zone)
         if read is UNSET:
-            rows.append(Entry(time, *_sure_value(group), occurred))
-            times, occurred = 0, UNSET
+            if group:
+                number, scaler, unit = _sure_value(group)
+                rows.append(Entry(time, number, scaler, unit, occurred))
+                times, occurred = 0, UNSET
             continue
         times += 1
         if times == 1:
@@ -208,7 +213,7 @@ def _mbus_reading(obis: Obis, groups: Sequence[str], zone: tzinfo) -> Record:
     time = timestamp.read_naive(captured, zone)
     if time is UNSET:
         raise _Odd
-    named = objects.find(name)
+    named = OBJECTS[name]
     if named is not None and named[0].partition(":")[0] == obis.partition(":")[0]:
         obis = named[0]
     return Record(obis, *_sure_value(f"{reading}*{unit}" if unit else reading), time=time)
@@ -245,10 +250,8 @@ def _plain(group: str) -> str:
 
 def _from_hex(group: str) -> str:
     """The text behind hex of printable ASCII; anything else as sent."""
-    if len(group) % 2 or not group.isalnum():
-        return group
     try:
-        text = bytes.fromhex(group).decode("ascii")
+        text = unhexlify(group).decode("ascii")
     except ValueError:
         return group
     return text if text.isprintable() else group

@@ -16,7 +16,9 @@ _COSEM = re.compile(r"[0-9A-Fa-f]{24}")
 
 _DAYLIGHT_SAVING = 0x80  # bit of the clock status, the last octet of a COSEM date-time
 _STATUS_UNKNOWN = 0xFF
-_EARLIEST = "1970"  # two digits from 70 on are 19xx: `700101010000W` is what a meter says for "never"
+_EARLIEST = "1970"
+_FIRST_OF_19 = "70"  # two digits from 70 on are 19xx: `700101010000W` is what a meter says for "never"
+_SUMMER = {"S": True, "s": True, "W": False, "w": False}
 
 
 def read(text: str, zone: tzinfo) -> datetime | UnsetType | None:
@@ -24,30 +26,23 @@ def read(text: str, zone: tzinfo) -> datetime | UnsetType | None:
     (`632525252525W`); UNSET where it has not even the form.
     """
     length = len(text)
-    if length == 13:
-        if text[12] in "SWsw" and text[:12].isdecimal():
-            return _moment(f"{_century(text)}{text[:6]}T{text[6:12]}", text[12] in "Ss", zone)
-    elif length == 15:
-        if text[14] in "SWsw" and text[:14].isdecimal():
-            return _moment(f"{text[:8]}T{text[8:14]}", text[14] in "Ss", zone)
+    if length == 13 or length == 15:
+        summer = _SUMMER.get(text[-1])
+        if summer is not None and (digits := text[:-1]).isdecimal():
+            return _moment(digits[:-6], digits[-6:], summer, zone)
     elif length == 24 and _COSEM.fullmatch(text):
         return _cosem(bytes.fromhex(text), zone)
     if " " in text and (found := _SPACED.fullmatch(text)):
         year, month, day, hour, minute, second = found.groups("00")
-        century = "" if len(year) == 4 else _century(year)
-        return _moment(f"{century}{year}{month}{day}T{hour}{minute}{second}", None, zone)
+        return _moment(year + month + day, hour + minute + second, None, zone)
     return UNSET
 
 
 def read_naive(text: str, zone: tzinfo) -> datetime | UnsetType | None:
     """As `read`, and also `YYMMDDhhmmss` without a flag, where the place says that it is a time."""
     if len(text) == 12 and text.isdecimal():
-        return _moment(f"{_century(text)}{text[:6]}T{text[6:]}", None, zone)
+        return _moment(text[:6], text[6:], None, zone)
     return read(text, zone)
-
-
-def _century(text: str) -> str:
-    return "19" if text >= "7" else "20"
 
 
 def _cosem(octets: bytes, zone: tzinfo) -> datetime | None:
@@ -55,17 +50,21 @@ def _cosem(octets: bytes, zone: tzinfo) -> datetime | None:
     year, month, day, hour, minute, second = int.from_bytes(octets[:2]), octets[2], octets[3], *octets[5:8]
     status = octets[11]
     summer = None if status == _STATUS_UNKNOWN else bool(status & _DAYLIGHT_SAVING)
-    return _moment(f"{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}", summer, zone)
+    return _moment(f"{year:04}{month:02}{day:02}", f"{hour:02}{minute:02}{second:02}", summer, zone)
 
 
-def _moment(basic: str, summer: bool | None, zone: tzinfo) -> datetime | None:
-    """`basic` is YYYYMMDDThhmmss; None where there is no such moment."""
+def _moment(date: str, clock: str, summer: bool | None, zone: tzinfo) -> datetime | None:
+    """`date` is YYYYMMDD or YYMMDD, `clock` hhmmss; None where there is no such moment."""
+    if len(date) == 6:
+        date = ("19" if date >= _FIRST_OF_19 else "20") + date
+    if date < _EARLIEST:
+        return None
     try:
         if summer is None:
-            offset = datetime.fromisoformat(basic).replace(tzinfo=zone).strftime("%z")
+            offset = datetime.fromisoformat(f"{date}T{clock}").replace(tzinfo=zone).strftime("%z")
         else:
-            offset = _offsets(zone, basic[:4])[summer]
-        return datetime.fromisoformat(basic + offset) if basic >= _EARLIEST else None
+            offset = _offsets(zone, date[:4])[summer]
+        return datetime.fromisoformat(f"{date}T{clock}{offset}")  # much faster than from six numbers
     except (ValueError, OverflowError):
         return None
 
