@@ -80,7 +80,7 @@ class Reader:
             await self._source.close()
 
     async def _read_until_it_fails(self) -> None:
-        await self._source.open()
+        await self._open()
         self._metrics.set("datalogger_source_up", self.name, value=1)
         # A new line, a new framer: half a telegram from before the cable was pulled belongs to no telegram after it.
         framer = self._new_framer()
@@ -107,6 +107,17 @@ class Reader:
                 self._handle(framer.feed(octets))
         finally:
             self._handle(framer.idle())
+
+    async def _open(self) -> None:
+        """Opening has its own limits, which may be long: a host that does not answer is no stuck task."""
+        opening = asyncio.ensure_future(self._source.open())
+        try:
+            while not opening.done():
+                self._beat()
+                await asyncio.wait([opening], timeout=LONGEST_WAIT)
+            opening.result()
+        finally:
+            opening.cancel()
 
     def _handle(self, events: list[Frame | Rejected]) -> None:
         for event in events:

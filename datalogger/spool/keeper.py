@@ -68,6 +68,7 @@ class Keeper:
         self.next = 1
         self.disk_through = 0  # everything up to here is on disk or settled
         self.failing = False
+        self.unregistered: set[str] = set()  # sinks added while the disk failed: the file may hold a backlog of theirs
         self.retry_at = 0.0
         self.turn = asyncio.Lock()
         self._told = ""  # the failure that was logged last
@@ -136,6 +137,9 @@ class Keeper:
             if floor is None:
                 self.first, self.disk_through = self.next, self.next - 1
             self.take_up(standings)
+        else:
+            self.take_up([standing for standing in standings if standing.name in self.unregistered])
+        self.unregistered.clear()
 
     def take_up(self, standings: Sequence[Standing]) -> None:
         """These sinks' backlogs in the file are theirs to deliver now."""
@@ -207,7 +211,8 @@ class Keeper:
             for name in sinks:
                 if name in self.pending:
                     self.pending[name].unload()
-            changes = self._changes(list(self.tail) if flush else [])
+            # With what is due anyway: many such changes in a row must not hold up the window.
+            changes = self._changes(list(self.tail) if flush else self.due(self.clock.monotonic()))
             first, self.next = self.next, self.next + reserve
             changes.high = self.next
 
@@ -351,6 +356,7 @@ class Keeper:
                 held.wanted = held.wanted | {name}
             fresh = sorted({*have, *pending.fresh})
             pending.start_again([entries[sequence] for sequence in fresh])
+        self._dirty_since = None  # the new file has nothing to learn of the old one
         self.store.know(known)
         self.tail.prepend(entries[sequence] for sequence in sorted(entries))
         first = self.tail.first

@@ -115,7 +115,9 @@ class Spool:
         self._closed = True
         if keeper.store is not None:
             async with keeper.turn:
-                await keeper.commit(list(keeper.tail), probe=keeper.failing)
+                if not await keeper.commit(list(keeper.tail), probe=keeper.failing):
+                    # The file may have been found damaged at this very commit: then a new one is open.
+                    await keeper.commit(list(keeper.tail), probe=keeper.failing)
                 high = keeper.next
                 await keeper.attempt(lambda log: log.finish(high))
             await keeper.store.close()
@@ -144,6 +146,8 @@ class Spool:
             if removed or added:
                 now = self._clock.now() if self._clock.trusted else None
                 standings = await keeper.attempt(lambda log: log.register(list(sinks), now))
+                if standings is None:
+                    keeper.unregistered |= added
                 keeper.take_up([known for known in standings or () if known.name in added])
         keeper.tell_waiters()
 
@@ -265,20 +269,20 @@ class Spool:
         """Give up all but the newest `keep`; how many that were."""
         keeper, pending = self._keeper, self._keeper.pending[sink]
         fresh = list(pending.fresh)
-        kept = min(keep, len(fresh))
-        given_up = fresh[: len(fresh) - kept]
+        given_up = fresh[: max(0, len(fresh) - keep)]
         for sequence in given_up:
             keeper.settle(sink, sequence)
         keeper.losses.count(sink, "replay-policy", len(given_up))
         keeper.tell_waiters()
 
         def work(log: Log, _: int) -> Outcome[tuple[int, bool]]:
-            count, octets, more = log.skip(sink, keep - kept)
+            count, octets, more = log.skip(sink, keep)
             return Outcome([Loss(sink, "replay-policy", count, octets)] if count else [], (count, more))
 
         total, more = len(given_up), True
         while more and (pending.stored or pending.ahead):
-            count, more = await keeper.change(work, {sink}) or (0, False)
+            # All of RAM goes with it: one that is to be kept must not go to disk unseen, and be given up there.
+            count, more = await keeper.change(work, {sink}, flush=True) or (0, False)
             total += count
         return total
 
