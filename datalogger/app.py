@@ -14,7 +14,7 @@ from datalogger.clock import Clock, SystemClock
 from datalogger.config.checks import listen_address
 from datalogger.config.load import load
 from datalogger.config.schema import Configuration, SinkOptions, SourceOptions
-from datalogger.errors import ConfigError
+from datalogger.errors import ConfigError, SpoolError
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline.forwarder import Forwarder, State
@@ -212,7 +212,10 @@ def _changed(mine: Mapping[str, Options], theirs: Mapping[str, Options]) -> list
 
 
 async def serve(configuration: Configuration, *, watchers: Sequence[Callable[[Report], None]] = ()) -> None:
-    """Run `configuration` as a service, until a signal says stop."""
+    """Run `configuration` as a service, until a signal says stop.
+
+    SpoolError where another daemon has this spool: the one thing about a spool that stops a start.
+    """
     clock = SystemClock()
     metrics = Metrics()
     heartbeats = Heartbeats(clock)
@@ -234,7 +237,11 @@ async def serve(configuration: Configuration, *, watchers: Sequence[Callable[[Re
     service.start("watchdog", partial(feed, notifier, heartbeats))
     service.start("log", service_log.summarise)
     open_status_port(configuration.service.listen)
-    await daemon.start()
+    try:
+        await daemon.start()
+    except SpoolError:
+        await service.stop("watchdog", "status", "log")
+        raise
     notifier.ready(daemon.summary())
     while True:
         await first(stop.wait(), reload.wait())

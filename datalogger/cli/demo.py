@@ -29,21 +29,25 @@ listen = "127.0.0.1:0"
 @contextmanager
 def demonstration() -> Iterator[Path]:
     """A running simulated meter; yields the configuration file that reads it. Both end together."""
-    folder = Path(tempfile.mkdtemp(prefix="datalogger-demo-"))
-    port = folder / "ttyMeter"
-    meter = subprocess.Popen(
-        [sys.executable, "-m", "datalogger", "simulate", "p1", "--pty", str(port)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert meter.stdout is not None
-        meter.stdout.readline()  # the port is there once the simulator has named it
-        path = folder / "datalogger.toml"
+    with tempfile.TemporaryDirectory(prefix="datalogger-demo-") as name:
+        folder = Path(name)
+        port, path = folder / "ttyMeter", folder / "datalogger.toml"
         path.write_text(CONFIGURATION.format(port=port))
-        click.echo(f"A simulated meter sends on {port}, one telegram a second.", err=True)
-        click.echo(f"Its configuration is {path}, its readings go to {folder / 'archive'}. Ctrl-C ends it.", err=True)
-        yield path
-    finally:
-        meter.terminate()
-        meter.wait(timeout=10)
+        meter = subprocess.Popen(
+            [sys.executable, "-m", "datalogger", "simulate", "p1", "--pty", str(port)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert meter.stdout is not None
+            meter.stdout.readline()  # the port is there once the simulator has named it
+            click.echo(
+                f"A simulated meter sends a telegram a second on {port}.\n"
+                f"Its configuration: {path}; its readings: {folder / 'archive'}\n"
+                "Ctrl-C ends it, and removes what it has written.",
+                err=True,
+            )
+            yield path
+        finally:
+            meter.terminate()
+            meter.wait(timeout=10)

@@ -10,7 +10,10 @@ from pathlib import Path
 import click
 
 from datalogger.cli.configuration import argument, load_or_exit
+from datalogger.errors import SpoolError
 from datalogger.model import Report
+
+EX_TEMPFAIL = 75  # sysexits.h: somebody else has the spool now; later it may be free
 
 
 @click.command()
@@ -45,7 +48,11 @@ def _run(path: Path, *, show: bool) -> None:
     from datalogger.app import serve
 
     watchers: list[Callable[[Report], None]] = [_show] if show else []
-    asyncio.run(serve(configuration, watchers=watchers))
+    try:
+        asyncio.run(serve(configuration, watchers=watchers))
+    except SpoolError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EX_TEMPFAIL)
 
 
 def _show(report: Report) -> None:

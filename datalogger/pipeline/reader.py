@@ -148,7 +148,6 @@ class Reader:
             reason=str(reason),
             detail=detail,
             octets=len(octets),
-            begins=octets[:16].hex(" "),
             **never,
             repeats=f"rejected:{self.name}:{reason}",
         )
