@@ -81,7 +81,8 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> str:
     finally:
         daemon.kill()
         daemon.wait()
-    until(lambda: f"{daemon.pid} +++ exited" in calls.read_text())
+    # strace pads a pid to five columns.
+    until(lambda: re.search(rf"(?m)^{daemon.pid} +\+\+\+ exited", calls.read_text()))
     return calls.read_text()
 
 

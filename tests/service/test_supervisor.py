@@ -57,9 +57,9 @@ listen = "127.0.0.1:0"
 
 
 class Supervised:
-    """A supervisord in `folder`, with the shipped program file: only its paths and its user are ours."""
+    """A supervisord in `folder`, with the shipped program file: only its paths, its user and `startsecs` are ours."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, startsecs: int) -> None:
         self.folder = folder
         text = PROGRAM_FILE.read_text()
         for shipped, ours in (
@@ -68,6 +68,7 @@ class Supervised:
             ("user=datalogger\n", f"user={getpass.getuser()}\n"),
             ("directory=/var/lib/datalogger\n", f"directory={folder}\n"),
             ("=/var/log/supervisor/", f"={folder}/"),
+            ("startsecs=5\n", f"startsecs={startsecs}\n"),
         ):
             assert shipped in text
             text = text.replace(shipped, ours)
@@ -114,13 +115,13 @@ class Supervised:
 
 
 @pytest.fixture
-def supervised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Supervised]]:
+def supervised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Supervised]]:
     folder = tmp_path_factory.mktemp("s")  # short: a socket's path has at most 107 characters
     running: list[Supervised] = []
 
-    def start(configuration: str) -> Supervised:
+    def start(configuration: str, startsecs: int = 5) -> Supervised:
         (folder / "datalogger.toml").write_text(configuration)
-        running.append(Supervised(folder))
+        running.append(Supervised(folder, startsecs))
         running[0].until((folder / "s").exists)
         return running[0]
 
@@ -130,11 +131,11 @@ def supervised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
 
 
 def test_it_is_kept_running_through_a_kill_and_stopped_in_good_order(
-    supervised: Callable[[str], Supervised],
+    supervised: Callable[..., Supervised],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         nobody = reserved.getsockname()[1]
-    it = supervised(DATALOGGER.format(nobody=nobody))
+    it = supervised(DATALOGGER.format(nobody=nobody), startsecs=1)
     it.until(lambda: it.state()["statename"] == "RUNNING")
     it.until(lambda: it.times("status port open") == 1)
     first = it.state()["pid"]
@@ -155,7 +156,7 @@ def test_it_is_kept_running_through_a_kill_and_stopped_in_good_order(
     assert "stopped: datalogger (exit status 0)" in (it.folder / "supervisord.log").read_text()
 
 
-def test_a_configuration_that_cannot_be_used_is_not_tried_for_ever(supervised: Callable[[str], Supervised]) -> None:
+def test_a_configuration_that_cannot_be_used_is_not_tried_for_ever(supervised: Callable[..., Supervised]) -> None:
     it = supervised("[source.house]\nkind = 'carrier pigeon'\n")
     it.until(lambda: it.state()["statename"] == "BACKOFF")
     assert "exit status 78" in (it.folder / "supervisord.log").read_text()
