@@ -101,9 +101,19 @@ async def summarise() -> NoReturn:
         _say_what_is_held(all=True)
 
 
+def forget(*keys: str) -> None:
+    """Who repeated itself under these keys, or under one that begins with them and a colon, is gone (`Repeats.forget`)."""
+    for key in keys:
+        _say(_repeats.forget(key) if _repeats else ())
+
+
 def _say_what_is_held(*, all: bool = False) -> None:
+    _say(_repeats.due(all=all) if _repeats else ())
+
+
+def _say(events: Iterable[tuple[str, EventDict]]) -> None:
     logger = structlog.get_logger()
-    for level, event in _repeats.due(all=all) if _repeats else ():
+    for level, event in events:
         logger.log(logging.getLevelNamesMapping()[level.upper()], **event)
 
 

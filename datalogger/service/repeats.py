@@ -1,7 +1,9 @@
 """A repeated error is said once and then summarised."""
 
+import re
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -14,6 +16,13 @@ INTERVAL = 60.0
 # Different events held at once; beyond, the one not heard of for longest is forgotten. Every source and sink of a large
 # installation, with each thing that can befall it, is far below.
 MAX_EVENTS = 512
+
+# Different causes of one event that pass; beyond, whatever the cause is, it is held as one. A server that puts a word of
+# chance into its error pages must not fill the log.
+MAX_CAUSES = 8
+
+# Ports, counts, times, numbers of requests: no other cause.
+_FIGURE = re.compile(r"\w*\d[\w.-]*")
 
 
 class _Held:
@@ -32,8 +41,9 @@ class Repeats:
 
     repeats="KEY":   the first such event passes. The same event under the same KEY is held for 60 s, and then said
                      once more: by the next that comes or by `due`, with `repeated` (how often since it was last said)
-                     and `within` (what time). Another event under the KEY passes: "misconfigured" is news after
-                     "unavailable".
+                     and `within` (what time). Another event under the KEY passes, and the same event with another
+                     `error` too: "the API is disabled" is news after "the key is refused". Figures in the error do
+                     not count.
     resolved=True:   with the KEY: passes, with `failures` and `lasted` of what it ends, and all begins anew.
 
     A logger may be used from any thread.
@@ -42,7 +52,7 @@ class Repeats:
     def __init__(self, clock: Clock, interval: float = INTERVAL) -> None:
         self._clock = clock
         self._interval = interval
-        self._events: OrderedDict[tuple[str, str], _Held] = OrderedDict()
+        self._events: OrderedDict[tuple[str, str, str], _Held] = OrderedDict()  # by key, event and cause
         self._lock = threading.Lock()
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -57,15 +67,24 @@ class Repeats:
         """Level and event of what was held for long enough, or of all that is held, to be said now."""
         now = self._clock.monotonic()
         with self._lock:
-            return [
-                (held.level, self._say(held, {**held.last}, now, held.held))
-                for held in self._events.values()
-                if held.held and (all or now - held.said >= self._interval)
-            ]
+            held = [held for held in self._events.values() if all or now - held.said >= self._interval]
+            return self._summaries(held, now)
+
+    def forget(self, key: str) -> list[tuple[str, EventDict]]:
+        """Who used `key`, or one that begins with it and a colon, is gone: whoever uses it next begins anew.
+
+        Level and event of what was held, to be said now.
+        """
+        with self._lock:
+            gone = [what for what in self._events if what[0] == key or what[0].startswith(f"{key}:")]
+            return self._summaries([self._events.pop(what) for what in gone], self._clock.monotonic())
+
+    def _summaries(self, entries: Iterable[_Held], now: float) -> list[tuple[str, EventDict]]:
+        return [(held.level, self._say(held, {**held.last}, now, held.held)) for held in entries if held.held]
 
     def _occurred(self, key: str, level: str, event: EventDict) -> EventDict:
         now = self._clock.monotonic()
-        what = (key, str(event.get("event")))
+        what = self._what(key, event)
         held = self._events.get(what)
         if held is None:
             self._events[what] = _Held(now)
@@ -81,6 +100,13 @@ class Repeats:
             held.last = {name: value for name, value in event.items() if name != "exc_info"}
             raise structlog.DropEvent
         return self._say(held, event, now, held.held + 1 if held.held else 0)
+
+    def _what(self, key: str, event: EventDict) -> tuple[str, str, str]:
+        name = str(event.get("event"))
+        what = (key, name, _FIGURE.sub("#", str(event.get("error", ""))))
+        if what not in self._events and sum(known[:2] == what[:2] for known in self._events) >= MAX_CAUSES:
+            return (key, name, "")
+        return what
 
     def _say(self, held: _Held, event: EventDict, now: float, times: int) -> EventDict:
         if times:

@@ -103,6 +103,20 @@ def test_repeats_are_held_over_a_reload_too(capsys: pytest.CaptureFixture[str], 
     assert [line.get("repeated") for line in lines(capsys)] == [None, 2]
 
 
+def test_what_is_forgotten_begins_anew(capsys: pytest.CaptureFixture[str], clock: ManualClock) -> None:
+    log.forget("sink:attic")  # before anything is configured: nothing to forget
+    log.configure(format="json", clock=clock)
+    for _ in range(3):
+        structlog.get_logger().error("down", sink="attic", repeats="sink:attic")
+    log.forget("defect:attic", "sink:attic")
+    structlog.get_logger().error("down", sink="attic", repeats="sink:attic")
+    assert [(line["level"], line["sink"], line.get("repeated")) for line in lines(capsys)] == [
+        ("error", "attic", None),
+        ("error", "attic", 2),
+        ("error", "attic", None),
+    ]
+
+
 def test_what_is_held_is_said_once_a_minute_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     async def scenario() -> None:
         log.configure(format="json", clock=VirtualClock())

@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import pytest
@@ -58,6 +59,40 @@ def test_another_event_or_another_key_is_news(said: Log) -> None:
     assert said.say("down", repeats="sink:attic") is None
 
 
+def test_another_cause_is_news_at_once(said: Log, clock: ManualClock) -> None:
+    """The key was wrong and is mended: that the API is disabled too must not wait."""
+    wrong = said.say("paused", repeats="sink:attic", error="http://attic refuses the key")
+    clock.advance(30)
+    disabled = said.say("paused", repeats="sink:attic", error="the API of http://attic is disabled")
+    assert wrong == {"event": "paused", "error": "http://attic refuses the key"}
+    assert disabled == {"event": "paused", "error": "the API of http://attic is disabled"}
+    assert said.say("paused", repeats="sink:attic", error="the API of http://attic is disabled") is None
+    assert said.say("paused", repeats="sink:attic", error="http://attic refuses the key") is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "no answer within 9.5 s from 192.168.1.5:8000, request id a7f3, after 10",
+        "no answer within 28 s from 10.0.0.7:80, request id 9c00, after 1e-06",
+    ],
+)
+def test_a_figure_that_differs_makes_no_other_cause(said: Log, error: str) -> None:
+    said.say("down", repeats="sink:attic", error="no answer within 1 s from 192.168.1.5:80, request id 1, after 9")
+    assert said.say("down", repeats="sink:attic", error=error) is None
+
+
+def test_a_text_that_is_new_each_time_does_not_fill_the_log(said: Log, clock: ManualClock) -> None:
+    """A server may put a word of chance into its error pages."""
+    texts = ["".join(letters) for letters in itertools.product("abcdef", repeat=4)]
+    passed = [text for text in texts if said.say("down", repeats="sink:attic", error=text)]
+    assert passed == texts[: repeats.MAX_CAUSES + 1]
+    assert said.say("down", repeats="sink:cloud", error="refused")
+    assert len(said.repeats.due(all=True)) == 1
+    assert said.say("up", repeats="sink:attic", resolved=True) == {"event": "up", "failures": 6**4, "lasted": "0s"}
+    assert said.say("down", repeats="sink:attic", error="gone again")
+
+
 def test_its_end_says_how_often_and_how_long_and_all_begins_anew(said: Log, clock: ManualClock) -> None:
     for _ in range(30):
         said.say("down", repeats="sink:attic")
@@ -96,6 +131,23 @@ def test_at_the_end_all_that_is_held_can_be_said(said: Log, clock: ManualClock) 
         {"event": "down", "repeated": 1, "within": "3s"},
         {"event": "noise", "repeated": 1, "within": "3s"},
     ]
+
+
+def test_what_is_forgotten_begins_anew_and_what_was_held_of_it_is_said(said: Log, clock: ManualClock) -> None:
+    """A sink that a reload replaces: the outage of the old one is not the new one's."""
+    for key in ("sink:attic", "sink:attic:2", "sink:attics"):
+        said.say("down", repeats=key)
+    clock.advance(10)
+    said.say("down", repeats="sink:attic", error="refused")
+    said.say("down", repeats="sink:attic", error="refused")
+    assert said.repeats.forget("sink:attic") == [
+        ("error", {"event": "down", "error": "refused", "repeated": 1, "within": "0s"})
+    ]
+    clock.advance(10)
+    assert said.say("down", repeats="sink:attic:2") == {"event": "down"}
+    assert said.say("down", repeats="sink:attics") is None
+    assert said.say("down", repeats="sink:attic", error="refused") == {"event": "down", "error": "refused"}
+    assert said.say("up", repeats="sink:attic", resolved=True) == {"event": "up", "failures": 1, "lasted": "0s"}
 
 
 def test_the_table_is_bounded_and_forgets_what_was_not_heard_of_for_longest(
