@@ -9,8 +9,9 @@ from datalogger.config.problems import ConfigProblems, one_line
 
 SAMPLE = "etc/datalogger.toml of the datalogger project, with every option in it"
 
-# A line that assigns something a person must not see, though it could not be parsed.
-_SECRET_ASSIGNMENT = re.compile(r"(key|secret|token|password)(?!_file|_env|_credential)[\w-]*[\"']?\s*=", re.IGNORECASE)
+# The name that a line gives a value to, or would (YAML has a colon there). In the letters of our own names only, and
+# not before a "=" at the end: the line may be a key itself, in a file that is no configuration.
+_NAME = re.compile(r"\s*([a-z_]{1,20}(?:\.[a-z_]{1,20}){0,2})(?:\s*=(?=\s*[^=\s])|\s+=(?!=)|:\s)")
 
 # A value that is no number, true or false, and stands there without quotes.
 _BARE_TEXT = re.compile(r"=\s*(?!true\b|false\b|inf\b|nan\b)(\d+ *)?[A-Za-z/$]")
@@ -19,6 +20,10 @@ _BARE_TEXT = re.compile(r"=\s*(?!true\b|false\b|inf\b|nan\b)(\d+ *)?[A-Za-z/$]")
 _PLAINER = {
     "Cannot overwrite a value": "this key is there already",
     "Expected newline or end of document after a statement": "this goes on where it should end",
+    "Illegal character '\\n'": "a closing quote is missing",
+    "Found invalid character '\\n'": "a closing quote is missing",
+    "Unterminated string": "a closing quote is missing",
+    'Expected "\'"': "a closing quote is missing",
 }
 
 
@@ -61,7 +66,8 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 
 
 def _syntax_problem(text: str, path: Path, told: str) -> str:
-    """tomllib's sentence with file, line and column before it and the line itself behind."""
+    """tomllib's sentence, with file, line and column before it, and behind it whose value it is. Never a value:
+    a line that cannot be parsed may hold a key anywhere."""
     found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", told)
     if found is None:
         what = told.replace(" (at end of document)", "")
@@ -69,12 +75,13 @@ def _syntax_problem(text: str, path: Path, told: str) -> str:
     number, column = int(found[1]), int(found[2])
     lines = text.replace("\r\n", "\n").split("\n")
     before = "\n".join(lines[: number - 1])
-    line = lines[number - 1].strip() if number <= len(lines) else ""
+    line = lines[number - 1] if number <= len(lines) else ""
     if (before.count('"""') + before.count("'''")) % 2:
         line = ""  # a piece of a longer text: nobody knows what is in it
-    if secret := _SECRET_ASSIGNMENT.search(line):
-        line = f"{line[: secret.end()]} ***"
+    name = _NAME.match(line)
     what = _PLAINER.get(told[: found.start()], told[: found.start()])
-    if _BARE_TEXT.search(line):
+    if name and ":" in name[0]:
+        what = "a value stands behind =, not behind :"
+    elif name and _BARE_TEXT.match(line, name.end() - 1):
         what += " (a text stands in quotes)"
-    return one_line(f"{path}:{number}:{column}: not TOML: {what}{f' in: {line}' if line else ''}")
+    return one_line(f"{path}:{number}:{column}: not TOML: {what}{f' in: {name[1]}' if name else ''}")
