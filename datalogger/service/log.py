@@ -102,7 +102,7 @@ async def summarise() -> NoReturn:
 
 
 def forget(*keys: str) -> None:
-    """Who repeated itself under these keys, or under one that begins with them and a colon, is gone (`Repeats.forget`)."""
+    """Who repeated itself under these keys, or one that begins with them and a colon, is gone: `Repeats.forget`."""
     for key in keys:
         _say(_repeats.forget(key) if _repeats else ())
 

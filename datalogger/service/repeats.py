@@ -17,8 +17,8 @@ INTERVAL = 60.0
 # installation, with each thing that can befall it, is far below.
 MAX_EVENTS = 512
 
-# Different causes of one event that pass; beyond, whatever the cause is, it is held as one. A server that puts a word of
-# chance into its error pages must not fill the log.
+# Different causes of one event that pass; beyond, it is held whatever the cause is. A server that puts a word of chance
+# into its error pages must not fill the log.
 MAX_CAUSES = 8
 
 # Ports, counts, times, numbers of requests: no other cause.
