@@ -61,6 +61,18 @@ class KeyOptions(SinkOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Name of a systemd credential (LoadCredential=) that holds the key."""
 
 
+# People paste the key where its place belongs. What does not look like a place is not shown, then.
+_PATH = re.compile(r"/[^/]+/.*|.*\.[a-z]{1,10}", re.DOTALL)
+_VARIABLE = re.compile(r"(?=.{1,20}$|.*_)[A-Z_][A-Z0-9_]*")  # a key in capitals is longer, and without _
+
+
+def read_named_file(written: str, path: Path, warn: Callable[[str], None]) -> Secret:
+    """The text of the file `path`, which stands in the configuration as `written`; ValueError with the mend."""
+    if not (_PATH.fullmatch(written) or os.access(path, os.F_OK)):
+        raise ValueError("no such file (is that the key itself? then write it into a file, and name the file)")
+    return read_file(path, warn)
+
+
 def read_file(path: Path, warn: Callable[[str], None]) -> Secret:
     """The text of a file without white space around it; ValueError with the mend."""
     try:
@@ -93,32 +105,30 @@ def read_file(path: Path, warn: Callable[[str], None]) -> Secret:
 
 def read_environment(name: str) -> Secret:
     """The text of an environment variable; ValueError with the mend."""
-    if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError(
-            "expected the name of an environment variable, such as ATTIC_KEY"
-        )  # and not shown: it may be the key itself
     text = os.environ.get(name)
-    if text is None:
+    if text is not None:
+        return checked(text, f"environment variable {name}")
+    if _VARIABLE.fullmatch(name):
         raise ValueError(f"no environment variable {name}: set it where datalogger is started, or use a key file")
-    return checked(text, f"environment variable {name}")
+    raise ValueError(
+        "no such environment variable; a name is such as ATTIC_KEY "
+        "(is that the key itself? then write it into a file, and name the file)"
+    )
 
 
 def read_credential(name: str) -> Secret:
-    """The text of a systemd credential; ValueError with the mend."""
-    line = f"LoadCredential={name}:/path/to/file"
+    """The text of a systemd credential; ValueError with the mend, without the name: it may be the key itself."""
+    line = "LoadCredential=NAME:/path/to/file"
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if directory is None:
         raise ValueError(
-            f'no systemd credential "{name}" here: $CREDENTIALS_DIRECTORY is set only under systemd, '
-            f"by {line} in the unit"
+            f"no systemd credentials here: $CREDENTIALS_DIRECTORY is set only under systemd, by {line} in the unit"
         )
-    if "/" in name or name in ("", ".", ".."):
-        raise ValueError(f'"{name}" is no name of a systemd credential')
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
+        raise ValueError("that is no name of a systemd credential")
     path = Path(directory, name)
-    try:
-        path.stat()
-    except OSError:
-        raise ValueError(f'no systemd credential "{name}": add {line} to the unit') from None
+    if not os.access(path, os.F_OK):
+        raise ValueError(f"no systemd credential of this name: add {line} to the unit")
     return read_file(path, warn=lambda _: None)
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import FieldInfo, fields
 
 from datalogger.config.checks import Check, nearest
 from datalogger.config.problems import Problems, Where, one_line, shown
-from datalogger.config.secrets import Secret, checked, read_credential, read_environment, read_file
+from datalogger.config.secrets import Secret, checked, read_credential, read_environment, read_named_file
 from datalogger.config.words import ByteSize, Duration
 
 Options = TypeVar("Options", bound=msgspec.Struct)
@@ -45,8 +45,8 @@ class TableReader:
             if name not in known:
                 self._problems.add((*where, name), f"unknown key{nearest(name, known) or _list_of(known)}")
         values, wrong = self._values(table, known, where)
-        for name in [name for name, field in known.items() if _is_secret(field)]:
-            self._resolve(name, values, where)
+        hidden = _hidden(known)
+        origins = {name: self._resolve(name, values, table, where) for name in known if _is_secret(known[name])}
         if wrong - values.keys():
             return None
         # A value of the right type may still be a wrong one; what else is wrong with the table is said all the same.
@@ -58,8 +58,8 @@ class TableReader:
                 if not colon or name not in known:
                     self._problems.add(where, str(problem))
                 elif name not in wrong:
-                    told = f"{shown(table[name])}: " if name in table and not _is_secret(known[name]) else ""
-                    self._problems.add((*where, name), f"{told}{what}")
+                    told = f"{shown(table[name])}: " if name in table and name not in hidden else ""
+                    self._problems.add((*where, origins.get(name, name)), f"{told}{what}")
             return None
 
     def read_common(self, table: Mapping[str, Any], config_type: type[msgspec.Struct], where: Where) -> None:
@@ -72,6 +72,7 @@ class TableReader:
         """The value of every key that is written and of its type; and which keys are missing or wrong."""
         values: dict[str, Any] = {}
         wrong = set()
+        hidden = _hidden(known)
         for name, field in known.items():
             if name not in table and field.required:
                 self._problems.add(where, f"{name} is missing")
@@ -84,7 +85,7 @@ class TableReader:
                 for check in _checks(field.type) if value not in (None, msgspec.NODEFAULT) else ():
                     check.allow(value)
             except (ValueError, OverflowError, msgspec.ValidationError) as error:
-                told = "" if _is_secret(field) else f"{shown(table.get(name, field.default))}: "
+                told = "" if name in hidden else f"{shown(table.get(name, field.default))}: "
                 self._problems.add((*where, name), f"{told}{_reason(error, table.get(name), field.type)}")
                 wrong.add(name)
         return values, wrong
@@ -107,31 +108,45 @@ class TableReader:
             return self._directory / value
         raise NotImplementedError(f"no configuration value is a {kind}")
 
-    def _resolve(self, name: str, values: dict[str, Any], where: Where) -> None:
-        """Read the secret `name` from where the table says. A stand-in is put where that fails, so that
-        what else is wrong with the table is said too."""
-        written = [key for key in (name, f"{name}_file", f"{name}_env", f"{name}_credential") if key in values]
+    def _resolve(self, name: str, values: dict[str, Any], table: Mapping[str, Any], where: Where) -> str:
+        """Read the secret `name` from where the table says, and say which key of the table that is. A stand-in is
+        put where that fails, so that what else is wrong with the table is said too."""
+        written = [key for key in (name, *_places(name)) if key in values]
         if len(written) > 1:
             self._problems.add((*where, written[1]), f"beside {written[0]}: give only one of the two")
         if not written:
-            return
+            return name
         key = written[0]
         if key == name:
             mend = f"{name}_file names a file that only datalogger can read"
             self._problems.warn((*where, key), f"whoever reads this file sees it; {mend}")
-            return
+            return key
         values[name] = Secret("not read")
         if not self._read_secrets:
-            return
+            return key
         try:
             if key.endswith("_file"):
-                values[name] = read_file(values[key], lambda text: self._problems.warn((*where, key), text))
+                values[name] = read_named_file(
+                    table[key], values[key], lambda text: self._problems.warn((*where, key), text)
+                )
             elif key.endswith("_env"):
                 values[name] = read_environment(values[key])
             else:
                 values[name] = read_credential(values[key])
         except ValueError as error:
             self._problems.add((*where, key), str(error))
+        return key
+
+
+def _places(name: str) -> tuple[str, ...]:
+    """The keys that say where the secret `name` stands."""
+    return f"{name}_file", f"{name}_env", f"{name}_credential"
+
+
+def _hidden(known: Mapping[str, FieldInfo]) -> set[str]:
+    """The keys whose value is not shown: secrets, and their places, where a secret may stand by mistake."""
+    secrets = [name for name, field in known.items() if _is_secret(field)]
+    return {*secrets, *(place for name in secrets for place in _places(name))}
 
 
 def _is_secret(field: FieldInfo) -> bool:

@@ -41,6 +41,8 @@ class ServerOptions(KeyOptions, frozen=True, kw_only=True, forbid_unknown_fields
             problems.append("url: has no http:// or https://")
         if self.key is None:
             problems.append("no key: give key_file, key_env or key_credential")
+        elif not self.key.reveal().isascii():
+            problems.append("key: has letters that no key has")
         if problems:
             raise ValueError(*problems)
 

@@ -23,6 +23,11 @@ DURATION = 'expected a duration such as "500ms", "10s", "5m", "2h" or "30d"'
 SIZE = 'expected a size such as "500kB", "256MB" or "2GB"'
 ADDRESS = 'expected "HOST:PORT" such as "127.0.0.1:8420", a port from 0 to 65535, or "" for none'
 NO_KEY = "FILE:4: sink.attic: no key: give key_file, key_env or key_credential"
+NO_FILE = "no such file (is that the key itself? then write it into a file, and name the file)"
+NO_VARIABLE = (
+    "no such environment variable; a name is such as ATTIC_KEY "
+    "(is that the key itself? then write it into a file, and name the file)"
+)
 SOURCE_KINDS = '"serial", "tcp"'
 SINK_KINDS = '"server", "file", "twofold", "extra"'
 SINK_KEYS = "kind, sources, every, timeout, order, backlog_rate, replay, when_full, path, format, max_bytes"
@@ -288,7 +293,39 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     ),
     "a key for a variable": (
         LINE + SERVER + 'key_env = "s3cr3t of mine"',
-        ["FILE:7: sink.attic.key_env: expected the name of an environment variable, such as ATTIC_KEY"],
+        [f"FILE:7: sink.attic.key_env: {NO_VARIABLE}"],
+    ),
+    "a key of letters only for a variable": (
+        LINE + SERVER + 'key_env = "s3cr3tOfMine"',
+        [f"FILE:7: sink.attic.key_env: {NO_VARIABLE}"],
+    ),
+    "a key for a file": (LINE + SERVER + 'key_file = "s3cr3tOfMine"', [f"FILE:7: sink.attic.key_file: {NO_FILE}"]),
+    "a key with a slash for a file": (
+        LINE + SERVER + 'key_file = "s3cr3t/OfMine="',
+        [f"FILE:7: sink.attic.key_file: {NO_FILE}"],
+    ),
+    "a key of any length for a file": (
+        LINE + SERVER + f'key_file = "{"s3cr3t" * 100}"',
+        [f"FILE:7: sink.attic.key_file: {NO_FILE}"],
+    ),
+    "a key for a file in a home": (
+        LINE + SERVER + 'key_file = "~s3cr3t"',
+        ["FILE:7: sink.attic.key_file: a path is written out, without ~: a service has no home"],
+    ),
+    "a key of figures for a file": (
+        LINE + SERVER + "key_file = 53237",
+        ["FILE:7: sink.attic.key_file: expected a text in quotes"],
+    ),
+    "a key for a credential": (
+        LINE + SERVER + 'key_credential = "s3cr3tOfMine"',
+        [
+            "FILE:7: sink.attic.key_credential: no systemd credentials here: $CREDENTIALS_DIRECTORY is set only under "
+            "systemd, by LoadCredential=NAME:/path/to/file in the unit"
+        ],
+    ),
+    "a file whose key is none": (
+        LINE + SERVER + 'key_file = "umlaut.key"',
+        ["FILE:7: sink.attic.key_file: has letters that no key has"],
     ),
     "two keys": (
         LINE + SERVER + 'key = "s3cr3t"\nkey_file = "none.key"',
@@ -443,7 +480,11 @@ def problems(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_wrong_configuration_is_refused_with_every_reason(case: str, write: Write) -> None:
+def test_a_wrong_configuration_is_refused_with_every_reason(
+    case: str, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    (tmp_path / "umlaut.key").write_text("s3cr3t-für-dich")
     text, expected = REFUSALS[case]
     assert problems(write(text)) == expected
 
