@@ -18,8 +18,15 @@ class Check(NamedTuple):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; did you mean "…"?', or nothing where no name is near."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{found[0]}"?' if found else ""
+    found = nearest_of(name, known)
+    return f'; did you mean "{found}"?' if found else ""
+
+
+def nearest_of(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is near to this one, in whatever case."""
+    folded = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
 
 
 def listen_address(text: str) -> tuple[str, int] | None:

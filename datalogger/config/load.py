@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from datalogger import registry
-from datalogger.config.checks import nearest
+from datalogger.config.checks import nearest, nearest_of
 from datalogger.config.document import read_document
 from datalogger.config.lines import Lines
 from datalogger.config.problems import Problems, Where, shown
@@ -90,7 +90,7 @@ def _read_named(
         table = _table(tables, where, f"[{title}.NAME]", problems)
         if not isinstance(tables[name], dict):
             continue
-        config_type = _config_type(table.get("kind"), kinds, where, problems)
+        config_type = _config_type(table, kinds, where, problems)
         if config_type is None:
             reader.read_common(table, common, where)
         elif (options := reader.read(table, config_type, where)) is not None:
@@ -98,8 +98,12 @@ def _read_named(
     return found
 
 
-def _config_type(kind: object, kinds: Mapping[str, str], where: Where, problems: Problems) -> Any:
-    """The configuration struct of this kind; None where there is none."""
+def _config_type(table: Mapping[str, Any], kinds: Mapping[str, str], where: Where, problems: Problems) -> Any:
+    """The configuration struct of this table's kind; None where there is none."""
+    kind = table.get("kind")
+    if kind is None and (misspelt := next((name for name in table if nearest_of(name, ["kind"])), None)):
+        problems.add((*where, misspelt), f'unknown key; did you mean "kind"? There is {_quoted(kinds)}')
+        return None
     if not isinstance(kind, str) or kind not in kinds:
         near = nearest(kind, kinds) if isinstance(kind, str) else ""
         told = "is missing" if kind is None else f"unknown kind {shown(kind)}{near}"

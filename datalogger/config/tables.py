@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo, fields
 
-from datalogger.config.checks import Check, nearest
+from datalogger.config.checks import Check, nearest, nearest_of
 from datalogger.config.problems import Problems, Where, one_line, shown
 from datalogger.config.secrets import Secret, checked, read_credential, read_environment, read_named_file
 from datalogger.config.words import ByteSize, Duration
@@ -44,7 +44,8 @@ class TableReader:
         for name in table:
             if name not in known:
                 self._problems.add((*where, name), f"unknown key{nearest(name, known) or _list_of(known)}")
-        values, wrong = self._values(table, known, where)
+        meant = _meant(table, known)
+        values, wrong = self._values(table, known, where, meant)
         hidden = _hidden(known)
         origins = {name: self._resolve(name, values, table, where) for name in known if _is_secret(known[name])}
         if wrong - values.keys():
@@ -57,17 +58,17 @@ class TableReader:
                 name, colon, what = str(problem).partition(": ")
                 if not colon or name not in known:
                     self._problems.add(where, str(problem))
-                elif name not in wrong:
+                elif name not in wrong and (name in table or name not in meant):
                     told = f"{shown(table[name])}: " if name in table and name not in hidden else ""
                     self._problems.add((*where, origins.get(name, name)), f"{told}{what}")
             return None
 
     def read_common(self, table: Mapping[str, Any], config_type: type[msgspec.Struct], where: Where) -> None:
         """Judge the keys that every kind has, of a table whose kind is unknown."""
-        self._values(table, {field.name: field for field in fields(config_type) if field.name != "kind"}, where)
+        self._values(table, {field.name: field for field in fields(config_type) if field.name != "kind"}, where, set())
 
     def _values(
-        self, table: Mapping[str, Any], known: Mapping[str, FieldInfo], where: Where
+        self, table: Mapping[str, Any], known: Mapping[str, FieldInfo], where: Where, meant: set[str]
     ) -> tuple[dict[str, Any], set[str]]:
         """The value of every key that is written and of its type; and which keys are missing or wrong."""
         values: dict[str, Any] = {}
@@ -75,7 +76,8 @@ class TableReader:
         hidden = _hidden(known)
         for name, field in known.items():
             if name not in table and field.required:
-                self._problems.add(where, f"{name} is missing")
+                if name not in meant:
+                    self._problems.add(where, f"{name} is missing")
                 wrong.add(name)
                 continue
             try:
@@ -141,6 +143,16 @@ class TableReader:
 def _places(name: str) -> tuple[str, ...]:
     """The keys that say where the secret `name` stands."""
     return f"{name}_file", f"{name}_env", f"{name}_credential"
+
+
+def _meant(table: Mapping[str, Any], known: Mapping[str, FieldInfo]) -> set[str]:
+    """The keys that stand there misspelt. That they are missing needs no second line."""
+    meant = {near for name in table if name not in known and (near := nearest_of(name, known))}
+    for name, field in known.items():
+        one_secret = {name, *_places(name)}
+        if _is_secret(field) and meant & one_secret:
+            meant |= one_secret
+    return meant
 
 
 def _hidden(known: Mapping[str, FieldInfo]) -> set[str]:

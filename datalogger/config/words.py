@@ -7,6 +7,7 @@ from decimal import Decimal
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB)", re.ASCII)
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _LONGEST = 36500 * 86400.0  # a century: beyond it somebody slipped, and a date cannot hold it
 _LARGEST = 2**53  # octets; a JSON number holds it exactly
 _OCTETS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
@@ -59,5 +60,7 @@ class ByteSize(int):
 
 
 def _unitless(value: object, unit: str) -> str:
-    bare = isinstance(value, int | float) and not isinstance(value, bool)
-    return f'a number without a unit, write "{value}{unit}": ' if bare else ""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+        return f'a number without a unit, write "{str(value).strip()}{unit}": '
+    return ""

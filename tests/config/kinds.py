@@ -40,7 +40,7 @@ class ServerOptions(KeyOptions, frozen=True, kw_only=True, forbid_unknown_fields
         if not self.url.startswith(("http://", "https://")):
             problems.append("url: has no http:// or https://")
         if self.key is None:
-            problems.append("no key: give key_file, key_env or key_credential")
+            problems.append("key_file: missing; or give key_env or key_credential")
         elif not self.key.reveal().isascii():
             problems.append("key: has letters that no key has")
         if problems:
@@ -64,6 +64,11 @@ class TwofoldOptions(SinkOptions, frozen=True, kw_only=True, forbid_unknown_fiel
     auth_key_file: Path | None = None
     auth_key_env: str | None = None
     auth_key_credential: str | None = None
+    must: bool = False
+
+    def __post_init__(self) -> None:
+        if self.must and self.password is None:
+            raise ValueError("password_env: missing")
 
 
 class Line:

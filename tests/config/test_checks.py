@@ -46,3 +46,8 @@ def test_an_unknown_zone_is_refused(name: str) -> None:
 def test_the_nearest_name_is_named_only_where_it_is_near() -> None:
     assert nearest("timeot", ["timeout", "time"]) == '; did you mean "timeout"?'
     assert nearest("x", ["timeout"]) == ""
+
+
+def test_another_case_is_near() -> None:
+    assert nearest("KIND", ["kind"]) == '; did you mean "kind"?'
+    assert nearest("europe/amsterdam", ["Europe/Amsterdam"]) == '; did you mean "Europe/Amsterdam"?'

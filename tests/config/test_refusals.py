@@ -22,7 +22,7 @@ LEAST = LINE + FILE
 DURATION = 'expected a duration such as "500ms", "10s", "5m", "2h" or "30d"'
 SIZE = 'expected a size such as "500kB", "256MB" or "2GB"'
 ADDRESS = 'expected "HOST:PORT" such as "127.0.0.1:8420", a port from 0 to 65535, or "" for none'
-NO_KEY = "FILE:4: sink.attic: no key: give key_file, key_env or key_credential"
+NO_KEY = "FILE:4: sink.attic.key_file: missing; or give key_env or key_credential"
 NO_FILE = "no such file (is that the key itself? then write it into a file, and name the file)"
 NO_VARIABLE = (
     "no such environment variable; a name is such as ATTIC_KEY "
@@ -40,6 +40,33 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     "a key of the spool misspelt": (
         LEAST + '[spool]\npth = "x"',
         ['FILE:8: spool.pth: unknown key; did you mean "path"?'],
+    ),
+    "a key that is needed, misspelt": (
+        LINE.replace("port", "prot") + FILE,
+        ['FILE:3: source.house.prot: unknown key; did you mean "port"?'],
+    ),
+    "a key that is needed in capitals": (
+        LINE.replace("port", "PORT") + FILE,
+        ['FILE:3: source.house.PORT: unknown key; did you mean "port"?'],
+    ),
+    "the same key right and misspelt": (
+        LINE + 'prot = "/dev/ttyUSB1"\n' + FILE,
+        ['FILE:4: source.house.prot: unknown key; did you mean "port"?'],
+    ),
+    "a place of a key misspelt": (
+        LINE + '[sink.x]\nkind = "twofold"\nmust = true\npasword_file = "none.key"',
+        ['FILE:7: sink.x.pasword_file: unknown key; did you mean "password_file"?'],
+    ),
+    "a kind in another case": (
+        LEAST.replace("kind", "Kind"),
+        [
+            f'FILE:2: source.house.Kind: unknown key; did you mean "kind"? There is {SOURCE_KINDS}',
+            f'FILE:5: sink.archive.Kind: unknown key; did you mean "kind"? There is {SINK_KINDS}',
+        ],
+    ),
+    "a table in another case": (
+        LEAST + "[Spool]",
+        ['FILE:7: Spool: unknown table; did you mean "spool"?'],
     ),
     "a dotted key": (
         LEAST + "[service]\nlog.level = 1",
@@ -130,6 +157,10 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         LEAST + "timeout = 20",
         [f'FILE:7: sink.archive.timeout: 20: a number without a unit, write "20s": {DURATION}'],
     ),
+    "a duration without a unit, in quotes": (
+        LEAST + 'every = "10"',
+        [f'FILE:7: sink.archive.every: "10": a number without a unit, write "10s": {DURATION}'],
+    ),
     "a duration in words": (
         LEAST + 'timeout = "20 seconds"',
         [f'FILE:7: sink.archive.timeout: "20 seconds": {DURATION}'],
@@ -148,7 +179,10 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         LEAST + "max_bytes = 256",
         [f'FILE:7: sink.archive.max_bytes: 256: a number without a unit, write "256MB": {SIZE}'],
     ),
-    "a size without a unit, in quotes": (LEAST + '[spool]\nmin_free = "64"', [f'FILE:8: spool.min_free: "64": {SIZE}']),
+    "a size without a unit, in quotes": (
+        LEAST + '[spool]\nmin_free = "64"',
+        [f'FILE:8: spool.min_free: "64": a number without a unit, write "64MB": {SIZE}'],
+    ),
     "a size of nothing": (LEAST + 'max_bytes = "0B"', ['FILE:7: sink.archive.max_bytes: "0B": must be more than 0']),
     "a window longer than the age": (
         LEAST + '[spool]\nwindow = "2d"\nmax_age = "1d"',
@@ -343,7 +377,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     ),
     "a key misspelt, with a secret in it": (
         LINE + SERVER + 'kye = "s3cr3t"',
-        [NO_KEY, 'FILE:7: sink.attic.kye: unknown key; did you mean "key"?'],
+        ['FILE:7: sink.attic.kye: unknown key; did you mean "key"?'],
     ),
     "what the sink itself refuses, beside its key": (
         LINE + SERVER.replace("http:", "ftp:") + 'key_file = "none.key"',
