@@ -1,6 +1,7 @@
 """The SQLite file: how it is opened, what stands in it, what its errors mean."""
 
 import sqlite3
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,10 @@ class Damaged(SpoolError):
     """The file is no database, is malformed, or was written by a newer program."""
 
 
+class NotOurs(SpoolError):
+    """Something stands at the path that is no spool and no damaged one: it is left alone."""
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -96,14 +101,34 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def check_kind(path: Path) -> None:
+    """NotOurs where something stands at the path that cannot be a spool, whatever is in it."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise NotOurs(f"[spool] path {path} is a directory: name a file in it, such as {path / 'spool.db'}")
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFBLK: "device", stat.S_IFCHR: "device"}
+        kind = kinds.get(stat.S_IFMT(mode), "special file")
+        raise NotOurs(f"[spool] path {path} is a {kind}: name a file that datalogger may make, or has made")
+
+
 def check_version(connection: Connection, path: Path) -> bool:
-    """Whether it is new and empty. Damaged where it is another program's or a newer one's."""
+    """Whether it is new and empty. NotOurs where it is another program's, Damaged where a newer datalogger wrote it."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()}
+    if not tables and application in (0, APPLICATION):
         return True
     if application != APPLICATION:
-        raise Damaged(f"{path}: a database, but not a spool of datalogger (application id {application})")
+        if {"log", "body", "sink"} <= tables:
+            raise Damaged(f"{path}: a spool of datalogger whose mark is damaged (application id {application})")
+        raise NotOurs(
+            f"{path} is another program's database (application id {application}), no spool of datalogger:"
+            " it is left alone; name another file in [spool] path"
+        )
     if version > SCHEMA_VERSION:
         raise Damaged(f"{path}: written by a newer datalogger (schema {version}, this one knows {SCHEMA_VERSION})")
     return False

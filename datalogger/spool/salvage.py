@@ -10,13 +10,18 @@ from typing import NamedTuple
 from datalogger.errors import DecodeError
 from datalogger.model import Report
 from datalogger.spool.bodies import Body, Dictionaries
-from datalogger.spool.database import FORCED
+from datalogger.spool.database import FORCED, JOURNAL
 
 KEPT = 2
-"""Files set aside that stay for a person to look at; older ones are deleted, so a failing card does not fill up."""
+"""Files of ours that were salvaged and stay for a person to look at.
+
+Older ones are deleted, so that a failing card does not fill up. Whatever else was set aside stays for ever.
+"""
 
 SUFFIXES = ("", "-wal", "-shm")
 DONE = ".salvaged"
+_MAGIC = b"SQLite format 3\0"
+_SIGN = b"CREATE TABLE body(seq INTEGER PRIMARY KEY, crc INTEGER NOT NULL, dictionary"  # stands in our first page
 _PAGE = 4096
 _STRIDE = 16  # rows stepped over where one cannot be read: about what a damaged page holds
 _GIVE_UP = 4096  # steps without a readable row, after which nothing more is expected
@@ -53,17 +58,44 @@ def set_aside(path: Path, now: datetime) -> Path:
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
             Path(f"{path}{suffix}").rename(f"{target}{suffix}")
-    for old in [known for known in files_set_aside(path) if known != target and known.is_file()][: -KEPT + 1]:
-        for suffix in SUFFIXES:
-            Path(f"{old}{suffix}").unlink(missing_ok=True)
     return target
 
 
-def mark_done(target: Path) -> None:
-    """All that could be read is in the new file, so that a restart does not salvage it again."""
+def is_ours(path: Path) -> bool:
+    """Whether our tables are in this file, or in what its write-ahead log adds to it; its header may be rubbish.
+
+    False where it cannot be read: then nothing is proven.
+    """
+    try:
+        with path.open("rb") as file:
+            first = file.read(_PAGE)
+        if _SIGN in first or not first.startswith(_MAGIC):
+            return _SIGN in first
+        with Path(f"{path}-wal").open("rb") as journal:
+            return _SIGN in journal.read(2 * JOURNAL)
+    except OSError:
+        return False
+
+
+def final_name(target: Path) -> Path:
+    """What a file of ours is called once it is salvaged."""
+    return Path(f"{target}{DONE}")
+
+
+def mark_done(path: Path, target: Path) -> None:
+    """All that could be read of `target`, which is ours, is in the new file: a restart does not salvage it again."""
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
-            Path(f"{target}{suffix}").rename(f"{target}{DONE}{suffix}")
+            Path(f"{target}{suffix}").rename(f"{final_name(target)}{suffix}")
+    for old in [known for known in files_set_aside(path) if known.name.endswith(DONE) and known.is_file()][:-KEPT]:
+        for suffix in SUFFIXES:
+            Path(f"{old}{suffix}").unlink(missing_ok=True)
+
+
+def to_salvage(path: Path) -> list[Path]:
+    """What an earlier process has set aside and not read to the end, oldest first."""
+    left = [known for known in files_set_aside(path) if not known.name.endswith(DONE) and known.is_file()]
+    return [known for known in left if is_ours(known)]
 
 
 def files_set_aside(path: Path) -> list[Path]:
@@ -79,8 +111,6 @@ def salvage(path: Path, known: Mapping[str, Known]) -> Iterator[Saved | None]:
 
     known: for sinks of this process; for others the file itself is asked. Blocking, one row at a time.
     """
-    if not path.is_file():
-        return
     _mend_header(path)
     connection = sqlite3.connect(path, isolation_level=None, timeout=1)
     try:
@@ -152,11 +182,12 @@ def _mend_header(path: Path) -> None:
     """Write the first 100 octets anew where they are rubbish: all else in the file may be sound."""
     size = path.stat().st_size
     with path.open("r+b") as file:
-        if size < _PAGE or file.read(16) == b"SQLite format 3\0":
+        first = file.read(_PAGE)
+        if first.startswith(_MAGIC) or _SIGN not in first:
             return
         file.seek(0)
         file.write(
-            b"SQLite format 3\0"
+            _MAGIC
             + _PAGE.to_bytes(2, "big")
             + bytes((2, 2, 0, 64, 32, 32))  # write-ahead log; the fractions the format prescribes
             + (1).to_bytes(4, "big")

@@ -77,7 +77,7 @@ class Store:
         self._connect = connect
         self._lock = Lock(path)
         self._log: Log | None = None  # touched in the thread only
-        self._file = (0, 0)  # device and inode of what is open
+        self._files: dict[str, tuple[int, int]] = {}  # suffix → device and inode of what is open
         self._thread: ThreadPoolExecutor | None = None
         self._set_aside: list[tuple[Path, dict[str, Known]]] = []  # still to be salvaged
         self._finished: list[Path] = []
@@ -140,17 +140,17 @@ class Store:
 
     def _open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int, Space]:
         try:
+            database.check_kind(self._path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire():
                 raise Busy(f"{self._path}: another process has this spool open; only one daemon can use it")
             if not self._looked:  # an earlier process may have ended before its salvage did
                 self._looked = True
-                left = [p for p in salvage.files_set_aside(self._path) if not p.name.endswith(salvage.DONE)]
-                self._set_aside += [(path, {}) for path in left if path.is_file()]
+                self._set_aside += [(path, {}) for path in salvage.to_salvage(self._path)]
             try:
                 return self._begin(names, floor)
             except (sqlite3.Error, SpoolError) as error:
-                if not database.is_damage(error) and not self._is_in_the_way():
+                if not database.is_damage(error):
                     raise
                 self._give_up_file(error)
                 return self._begin(names, floor)
@@ -168,26 +168,27 @@ class Store:
         except BaseException:
             log.close()
             raise
-        self._log, self.began, self._file = log, True, self._stands_there()
+        self._log, self.began = log, True
+        self._files = {suffix: self._stands_there(suffix) for suffix in salvage.SUFFIXES}
         return standings, log.next, log.space()
 
-    def _stands_there(self) -> tuple[int, int]:
+    def _stands_there(self, suffix: str = "") -> tuple[int, int]:
         """Device and inode of what is at the path; zeros where nothing is."""
         try:
-            found = self._path.stat()
+            found = os.stat(f"{self._path}{suffix}")
         except FileNotFoundError:
             return 0, 0
         return found.st_dev, found.st_ino
 
-    def _is_in_the_way(self) -> bool:
-        """Something at the path that can be renamed, but not opened."""
-        return self._path.is_dir() or (self._path.exists() and not os.access(self._path, os.R_OK | os.W_OK))
+    def _had_open(self, suffix: str = "") -> bool:
+        """Whether what is at the path is what this process opened, and not something put in its place since."""
+        return self._stands_there(suffix) == self._files.get(suffix)
 
     def _run(self, work: Callable[[Log], T]) -> T:
         if self._log is None:
             raise Failing(f"{self._path}: not open")
         try:
-            if self._stands_there() != self._file:
+            if not self._had_open():
                 self._bring_back(self._log)
                 raise Lost(f"{self._path} was removed or replaced")
             return work(self._log)
@@ -195,7 +196,7 @@ class Store:
             raise
         except (sqlite3.Error, OSError, SpoolError) as error:
             self._metrics.add("datalogger_spool_failures_total")
-            if not database.is_damage(error):
+            if not database.is_damage(error) or not self._had_open():
                 raise self._failing(error) from error
             try:
                 self._give_up_file(error)
@@ -212,24 +213,32 @@ class Store:
         log.connection.execute("VACUUM INTO ?", (str(target),))
         self._close_log()
         for suffix in ("-wal", "-shm"):  # of the file that is gone: SQLite would read them into the next one
-            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+            if self._had_open(suffix):
+                Path(f"{self._path}{suffix}").unlink(missing_ok=True)
         self._metrics.add("datalogger_spool_damaged_total", "file")
         _log.error(
             "the spool's file was removed or replaced while in use: what it held is salvaged into a new one",
-            file=str(self._path), set_aside=str(target),
+            file=str(self._path), set_aside=str(salvage.final_name(target)),
         )  # fmt: skip
         self._set_aside.append((target, {}))
         self.began = False
 
     def _give_up_file(self, why: Exception) -> None:
         self._close_log()
+        ours = self._had_open() or salvage.is_ours(self._path)
         target = salvage.set_aside(self._path, self._clock.now())
         self._metrics.add("datalogger_spool_damaged_total", "file")
-        _log.error(
-            "spool damaged: set aside, a new one begun; what can be read is salvaged",
-            file=str(self._path), set_aside=str(target), error=str(why),
-        )  # fmt: skip
-        self._set_aside.append((target, {}))
+        if ours:
+            _log.error(
+                "spool damaged: set aside, a new one begun; what can be read is salvaged",
+                file=str(self._path), set_aside=str(salvage.final_name(target)), error=str(why),
+            )  # fmt: skip
+            self._set_aside.append((target, {}))
+        else:
+            _log.error(
+                "what stood at [spool] path is no spool of datalogger: renamed, otherwise left alone; a new one begun",
+                file=str(self._path), set_aside=str(target), error=str(why),
+            )  # fmt: skip
         self.began = False
 
     def _saved(self, limit: int) -> list[Saved | None]:
@@ -256,11 +265,13 @@ class Store:
     def _mark_salvaged(self) -> None:
         while self._finished:
             with suppress(OSError):
-                salvage.mark_done(self._finished.pop())
+                salvage.mark_done(self._path, self._finished.pop())
 
     def _failing(self, error: Exception) -> Failing:
         self._close_log()
-        return error if isinstance(error, Failing) else Failing(f"{self._path}: {error}")
+        if isinstance(error, Failing):
+            return error
+        return Failing(str(error) if isinstance(error, SpoolError) else f"{self._path}: {error}")
 
     def _close_log(self) -> None:
         log, self._log = self._log, None

@@ -166,7 +166,10 @@ class Upkeep:
                     self._take_back(saved.report, saved.wanted, saved.forced)
             self._saved_through = self._keeper.next - 1
         if not store.salvaging:
-            _log.warning("salvage done", saved=self._saved[True], lost=self._saved[False])
+            if self._saved:
+                _log.warning("salvage done", saved=self._saved[True], lost=self._saved[False])
+            else:
+                _log.warning("salvage done: no report that is still wanted could be read")
             self._saved.clear()
 
     async def _give_back(self) -> None:

@@ -2,10 +2,12 @@
 
 import os
 import random
+import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from datalogger.model import Report
 from datalogger.spool.spool import Spool
@@ -74,21 +76,162 @@ async def test_an_empty_file_is_a_new_spool(bench: Bench) -> None:
     assert aside(bench) == []
 
 
-async def test_a_directory_at_the_path_is_set_aside(bench: Bench) -> None:
+async def left_alone(bench: Bench, *sentence: str) -> None:
+    """With what is at the path: delivery from RAM, one clear sentence, and not an octet or a name changes."""
+    before = {path: path.lstat() for path in bench.path.parent.rglob("*")}
+    with capture_logs() as logs:
+        async with bench.open() as spool:
+            assert spool.state == "degraded"
+            sequences = bench.fill(spool, 2)
+            assert [delivery.sequence for delivery in await spool.take("a", 10)] == sequences
+            bench.clock.advance(31)
+            await spool.tick()
+            spool.accept("a", sequences)
+            spool.accept("b", sequences)
+        (told,) = [entry["error"] for entry in logs if entry["event"].startswith("spool degraded")]
+    assert all(part in told for part in sentence), told
+    after = {path: path.lstat() for path in bench.path.parent.rglob("*") if not path.name.endswith(".lock")}
+    assert {path: (s.st_ino, s.st_size, s.st_mtime_ns) for path, s in after.items() if not path.is_dir()} == {
+        path: (s.st_ino, s.st_size, s.st_mtime_ns) for path, s in before.items() if not path.is_dir()
+    }
+    assert after.keys() == before.keys()
+
+
+async def test_a_directory_at_the_path_is_never_touched(bench: Bench) -> None:
     (bench.path / "inside").mkdir(parents=True)
-    await starts_and_works(bench)
-    assert len(aside(bench)) == 1
+    await left_alone(bench, f"[spool] path {bench.path} is a directory: name a file in it, such as {bench.path}/")
 
 
-async def test_another_programs_database_is_set_aside_and_not_touched(bench: Bench) -> None:
+@pytest.mark.parametrize("kind", ["fifo", "socket", "a link to a directory"])
+async def test_whatever_is_no_regular_file_is_never_touched(bench: Bench, kind: str) -> None:
+    if kind == "fifo":
+        os.mkfifo(bench.path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(bench.path))
+    else:
+        (bench.path.parent / "folder").mkdir()
+        bench.path.symlink_to(bench.path.parent / "folder")
+    await left_alone(bench, f"[spool] path {bench.path} is a ")
+
+
+@pytest.mark.parametrize("application", [0, 0x47504B47])
+async def test_another_programs_database_is_never_touched(bench: Bench, application: int) -> None:
     with sqlite3.connect(bench.path) as connection:
+        connection.execute(f"PRAGMA application_id = {application}")
         connection.execute("CREATE TABLE precious(value)")
         connection.execute("INSERT INTO precious VALUES (42)")
     connection.close()
-    await starts_and_works(bench)
-    (name,) = aside(bench)
-    with sqlite3.connect(bench.path.with_name(name)) as connection:
+    await left_alone(bench, str(bench.path), "is another program's database", "[spool] path")
+    with sqlite3.connect(bench.path) as connection:
         assert connection.execute("SELECT value FROM precious").fetchall() == [(42,)]
+    connection.close()
+
+
+async def test_another_programs_database_without_a_table_is_not_taken_over(bench: Bench) -> None:
+    with sqlite3.connect(bench.path) as connection:
+        connection.execute("PRAGMA application_id = 7")
+    connection.close()
+    await left_alone(bench, "is another program's database")
+
+
+async def test_another_programs_database_put_in_our_place_while_in_use_is_never_touched(bench: Bench) -> None:
+    sent = []
+    async with bench.open() as spool:
+        for number in range(20):
+            spool.append(report(number), ("a",))
+            sent.append(report(number).frame)
+        await bench.window_closes(spool)
+        for suffix in ("", "-wal", "-shm"):
+            bench.path.with_name(bench.path.name + suffix).unlink(missing_ok=True)
+        theirs = sqlite3.connect(bench.path, isolation_level=None)
+        theirs.execute("PRAGMA journal_mode = WAL").fetchall()
+        theirs.execute("CREATE TABLE precious(value)")
+        await bench.window_closes(spool)
+        assert spool.state == "degraded"
+        theirs.execute("INSERT INTO precious VALUES (42)")
+        theirs.close()
+        with sqlite3.connect(bench.path) as connection:
+            assert connection.execute("SELECT value FROM precious").fetchall() == [(42,)]
+        connection.close()
+        bench.path.unlink()
+        for _ in range(5):
+            bench.clock.advance(31)
+            await bench.window_closes(spool)
+        assert spool.state == "durable"
+        assert sorted([delivery.report.frame for delivery in await spool.take("a", 100)]) == sorted(sent)
+
+
+async def test_our_spool_whose_mark_is_damaged_is_salvaged(bench: Bench) -> None:
+    sent = await backlog(bench)
+    with sqlite3.connect(bench.path) as connection:
+        connection.execute("PRAGMA application_id = 7")
+    connection.close()
+    async with bench.open() as spool:
+        await salvaged(bench, spool)
+        assert await frames(bench, spool, "b") == [known.frame for known in sent.values()]
+
+
+LETTER = b"Dear spool,\n" * 1000
+
+
+async def test_a_file_that_was_never_proven_ours_keeps_every_octet_and_is_never_deleted(bench: Bench) -> None:
+    for number in range(5):
+        bench.path.write_bytes(LETTER + bytes([number]))
+        bench.clock.advance(3600)
+        await starts_and_works(bench)
+    assert sorted(bench.path.with_name(name).read_bytes() for name in aside(bench)) == [
+        LETTER + bytes([number]) for number in range(5)
+    ]
+
+
+async def test_of_our_own_salvaged_files_the_newest_two_are_kept(bench: Bench) -> None:
+    for _ in range(4):
+        await damaged_spool(bench)
+        bench.path.with_name("spool.db.damaged-20200101T000000").write_bytes(LETTER)
+        async with bench.open() as spool:
+            await salvaged(bench, spool)
+    assert len([name for name in aside(bench) if name.endswith(".salvaged")]) == 2
+    assert bench.path.with_name("spool.db.damaged-20200101T000000").read_bytes() == LETTER
+
+
+async def test_what_is_not_yet_salvaged_is_never_deleted(bench: Bench) -> None:
+    for _ in range(4):
+        await damaged_spool(bench)
+        async with bench.open():
+            pass  # not a single round
+    assert len(aside(bench)) == 4
+
+
+async def damaged_spool(bench: Bench) -> None:
+    """A spool of ours with a backlog, and rubbish for a header."""
+    bench.clock.advance(3600)
+    async with bench.open() as spool:
+        bench.fill(spool, 3)
+    with bench.path.open("r+b") as file:
+        file.write(os.urandom(100))
+
+
+async def test_the_log_names_the_file_as_it_is_called_in_the_end(bench: Bench) -> None:
+    await damaged_spool(bench)
+    with capture_logs() as logs:
+        async with bench.open() as spool:
+            await salvaged(bench, spool)
+    (told,) = [entry for entry in logs if "set_aside" in entry]
+    assert [told["set_aside"]] == [str(bench.path.with_name(name)) for name in aside(bench)]
+    (done,) = [entry for entry in logs if entry["event"] == "salvage done"]
+    assert (done["saved"], done["lost"]) == (3, 0)
+
+
+async def test_no_salvage_is_spoken_of_where_nothing_was_ours(bench: Bench) -> None:
+    bench.path.write_bytes(LETTER)
+    with capture_logs() as logs:
+        await starts_and_works(bench)
+        await starts_and_works(bench)
+    (told,) = [entry for entry in logs if "set_aside" in entry]
+    assert "no spool of datalogger" in told["event"]
+    assert [told["set_aside"]] == [str(bench.path.with_name(name)) for name in aside(bench)]
+    assert not [entry for entry in logs if "salvage" in entry["event"]]
 
 
 async def test_a_file_of_a_newer_program_is_set_aside_and_what_is_known_of_it_is_saved(bench: Bench) -> None:
@@ -220,22 +363,6 @@ async def test_damage_found_while_running_keeps_what_ram_knows(bench: Bench) -> 
         assert expected[5:10] == found[:5], "what was read ahead is delivered from RAM"
         assert found.count(report(2000).frame) == 1
         assert new
-
-
-async def test_no_more_than_two_damaged_files_are_kept(bench: Bench) -> None:
-    for number in range(5):
-        bench.path.write_bytes(b"rubbish" * 1000 + bytes([number]))
-        bench.clock.advance(3600)
-        await starts_and_works(bench)
-    assert len(aside(bench)) == 2
-
-
-async def test_a_file_nobody_may_read_is_set_aside(bench: Bench) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    await backlog(bench)
-    bench.path.chmod(0)
-    await starts_and_works(bench)
 
 
 async def test_a_missing_directory_is_made(tmp_path: Path) -> None:
