@@ -5,9 +5,13 @@ For numbers and texts msgspec's own `Meta(ge=…, min_length=…)` serves as wel
 
 import difflib
 import math
+import stat
 import zoneinfo
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from datalogger.config.words import ByteSize
 
 
 class Check(NamedTuple):
@@ -47,6 +51,25 @@ def _positive(value: float) -> None:
         raise ValueError("must be more than 0")
 
 
+def _no_directory(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # not there yet, or not to be looked at: that shows when it is opened
+        return
+    if stat.S_ISDIR(mode):
+        raise ValueError(f"is a directory: name a file in it, such as {path / 'spool.db'}")
+
+
+def at_least(least: ByteSize, what_for: str) -> Check:
+    """Of sizes."""
+
+    def allow(size: ByteSize) -> None:
+        if size < least:
+            raise ValueError(f"must be at least {least}, {what_for}")
+
+    return Check(allow)
+
+
 def _zone(name: str) -> None:
     try:
         zoneinfo.ZoneInfo(name)
@@ -58,5 +81,6 @@ def _zone(name: str) -> None:
 
 
 POSITIVE = Check(_positive)
+NO_DIRECTORY = Check(_no_directory)
 ZONE = Check(_zone)
 ADDRESS = Check(listen_address)

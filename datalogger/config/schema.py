@@ -13,8 +13,12 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from datalogger.config.checks import ADDRESS, POSITIVE, ZONE
+from datalogger.config.checks import ADDRESS, NO_DIRECTORY, POSITIVE, ZONE, at_least
 from datalogger.config.words import ByteSize, Duration
+
+# Below twice its journal (4 MB, spool/database.py) the spool could not keep within what it was given.
+LEAST_ON_DISK = at_least(ByteSize(10_000_000), "of which SQLite's journal takes 4MB")
+LEAST_IN_MEMORY = at_least(ByteSize(1_000_000), "a quarter of an hour of one meter")
 
 
 class SourceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,14 +53,14 @@ class SinkOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class SpoolOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[spool]"""
 
-    path: Path = Path("/var/lib/datalogger/spool.db")
+    path: Annotated[Path, NO_DIRECTORY] = Path("/var/lib/datalogger/spool.db")
     durability: Literal["strict", "grouped", "memory"] = "grouped"
     window: Annotated[Duration, POSITIVE] = Duration(1)
-    max_bytes: Annotated[ByteSize, POSITIVE] = ByteSize(256_000_000)
+    max_bytes: Annotated[ByteSize, LEAST_ON_DISK] = ByteSize(256_000_000)
     max_age: Annotated[Duration, POSITIVE] = Duration(30 * 86400)
     min_free: ByteSize = ByteSize(64_000_000)
     """Free space to leave on the disk, for the rest of the machine."""
-    memory_bytes: Annotated[ByteSize, POSITIVE] = ByteSize(8_000_000)
+    memory_bytes: Annotated[ByteSize, LEAST_IN_MEMORY] = ByteSize(8_000_000)
     """RAM for what is not on disk: the whole spool in memory mode, the ring while a disk fails."""
 
     def __post_init__(self) -> None:

@@ -1,8 +1,9 @@
 import math
+from pathlib import Path
 
 import pytest
 
-from datalogger.config.checks import POSITIVE, ZONE, listen_address, nearest
+from datalogger.config.checks import NO_DIRECTORY, POSITIVE, ZONE, listen_address, nearest
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,19 @@ def test_a_zone_is_known(name: str) -> None:
 def test_an_unknown_zone_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no such time zone"):
         ZONE.allow(name)
+
+
+def test_a_directory_is_no_file_to_write(tmp_path: Path) -> None:
+    (tmp_path / "there.db").touch()
+    for path in (
+        tmp_path / "none.db",
+        tmp_path / "there.db",
+        tmp_path / "there.db" / "beneath",
+        tmp_path / ("x" * 999),
+    ):
+        NO_DIRECTORY.allow(path)
+    with pytest.raises(ValueError, match=r"is a directory: name a file in it, such as .*/spool.db"):
+        NO_DIRECTORY.allow(tmp_path)
 
 
 def test_the_nearest_name_is_named_only_where_it_is_near() -> None:

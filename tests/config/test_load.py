@@ -146,6 +146,11 @@ def test_without_reading_secrets_only_the_form_is_judged(write: Write) -> None:
     assert sink.key_file == Path("/nowhere/attic.key")
 
 
+def test_the_smallest_spool_is_taken(write: Write) -> None:
+    spool = load_configuration(write(LEAST + '[spool]\nmax_bytes = "10MB"\nmemory_bytes = "1MB"')).spool
+    assert (spool.max_bytes, spool.memory_bytes) == (10_000_000, 1_000_000)
+
+
 def test_configurations_of_the_same_text_are_equal(write: Write) -> None:
     assert load_configuration(write(LEAST)) == load_configuration(write(LEAST + "# a comment\n"))
 

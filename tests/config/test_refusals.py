@@ -188,6 +188,22 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         LEAST + '[spool]\nwindow = "2d"\nmax_age = "1d"',
         ['FILE:8: spool.window: "2d": longer than max_age (1d), so that nothing would be kept: make it shorter'],
     ),
+    "a spool smaller than its own journal": (
+        LEAST + '[spool]\nmax_bytes = "4MB"',
+        ['FILE:8: spool.max_bytes: "4MB": must be at least 10MB, of which SQLite\'s journal takes 4MB'],
+    ),
+    "a spool of nothing": (
+        LEAST + '[spool]\nmax_bytes = "0B"',
+        ['FILE:8: spool.max_bytes: "0B": must be at least 10MB, of which SQLite\'s journal takes 4MB'],
+    ),
+    "memory for a minute": (
+        LEAST + '[spool]\nmemory_bytes = "50kB"',
+        ['FILE:8: spool.memory_bytes: "50kB": must be at least 1MB, a quarter of an hour of one meter'],
+    ),
+    "a directory for a spool": (
+        LEAST + '[spool]\npath = "."',
+        ['FILE:8: spool.path: ".": is a directory: name a file in it, such as DIR/spool.db'],
+    ),
     # Types and ranges
     "a rate of nothing": (LEAST + "backlog_rate = 0", ["FILE:7: sink.archive.backlog_rate: 0: must be more than 0"]),
     "a rate that is no number": (
