@@ -232,6 +232,9 @@ class Keeper:
                 return None
             written, outcome, oldest = done
             self._apply(changes, written)
+            for name in sinks:  # what went to disk just now may have been given up there in the same transaction
+                if name in self.pending:
+                    self.pending[name].unload()
             if reserve:
                 self.disk_through = max(self.disk_through, first + reserve - 1)
             for loss in outcome.losses:

@@ -207,3 +207,12 @@ async def test_status_counts_what_the_disk_knows(bench: Bench) -> None:
 def inspected(bench: Bench) -> list[Aside]:
     with Inspection(bench.path) as inspection:
         return list(inspection.quarantined())
+
+
+async def test_what_goes_to_disk_and_is_dropped_there_in_one_transaction_is_offered_no_more(bench: Bench) -> None:
+    async with bench.open() as spool:
+        await bench.window_closes(spool)
+        bench.fill(spool, 3, ("a",))
+        assert await asked(bench, spool, "drop", "a", PENDING) == 3
+        assert spool.backlog("a").depth == 0
+        assert await spool.take("a", 10) == []

@@ -244,6 +244,26 @@ async def test_a_skipped_backlog_is_counted(bench: Bench, keep: int, on_disk: bo
         assert await bench.drain(spool, "b") == sequences
 
 
+async def test_of_a_backlog_on_disk_and_in_ram_the_newest_is_kept(bench: Bench) -> None:
+    async with bench.open() as spool:
+        bench.fill(spool, 100)
+        await bench.window_closes(spool)
+        *_, newest = bench.fill(spool, 3)
+        assert await spool.skip_backlog("a", 1) == 102
+        assert [d.sequence for d in await spool.take("a", 10)] == [newest]
+        assert spool.backlog("a").depth == 1
+
+
+async def test_the_newest_is_kept_though_it_goes_to_disk_while_the_rest_is_given_up(bench: Bench) -> None:
+    async with bench.open() as spool:
+        bench.fill(spool, 100)
+        await bench.window_closes(spool)
+        *_, newest = bench.fill(spool, 3)
+        bench.clock.advance(1.5)  # due: the round commits it before the skipping gets its turn
+        await asyncio.gather(spool.tick(), spool.skip_backlog("a", 1))
+        assert [d.sequence for d in await spool.take("a", 10)] == [newest]
+
+
 async def test_a_new_sink_starts_at_the_head(bench: Bench) -> None:
     async with bench.open() as spool:
         bench.fill(spool, 10)
