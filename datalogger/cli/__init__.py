@@ -6,12 +6,13 @@ import click
 
 from datalogger import __version__
 
+# Where it is, and what it does: known here, so that the help loads none of them.
 COMMANDS = {
-    "run": "datalogger.cli.run:run",
-    "check": "datalogger.cli.check:check",
-    "decode": "datalogger.cli.decode:decode",
-    "simulate": "datalogger.cli.simulate:simulate",
-    "spool": "datalogger.cli.spool:spool",
+    "run": ("datalogger.cli.run:run", "Read every meter and serve every server until told to stop."),
+    "check": ("datalogger.cli.check:check", "Is the configuration right, and what would run?"),
+    "decode": ("datalogger.cli.decode:decode", "Print captured telegrams as JSON, one object a line."),
+    "simulate": ("datalogger.cli.simulate:simulate", "Be a meter on a serial or TCP port, without a meter."),
+    "spool": ("datalogger.cli.spool:spool", "What is waiting, and what was refused: look, replay, drop, export."),
 }
 
 
@@ -24,9 +25,23 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[name].partition(":")
+        module, _, attribute = COMMANDS[name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and name[:1].isalnum():
+            from datalogger.config.checks import nearest  # a command that is right never needs it
+
+            ctx.fail(f"No such command {name!r}{nearest(name, COMMANDS) or '; there is ' + ', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

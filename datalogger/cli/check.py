@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from datalogger.cli import configuration
+from datalogger.cli.say import say
 from datalogger.config.load import load
 from datalogger.config.problems import ConfigProblems, one_line
 from datalogger.config.schema import Configuration
@@ -42,15 +43,15 @@ def check(config: Path, as_json: bool) -> None:
         if not as_json:
             configuration.refuse(error)
         answer = {"file": str(config.absolute()), "right": False, "problems": error.problems, "warnings": []}
-        click.echo(json.dumps(answer, ensure_ascii=False))
+        say(json.dumps(answer, ensure_ascii=False))
         sys.exit(configuration.EX_CONFIG)
     if as_json:
-        click.echo(json.dumps(_as_json(found, warnings), ensure_ascii=False))
+        say(json.dumps(_as_json(found, warnings), ensure_ascii=False))
         return
     for line in describe(found):
-        click.echo(line)
+        say(line)
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
 
 
 def describe(found: Configuration) -> list[str]:

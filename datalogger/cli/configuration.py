@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import click
 
+from datalogger.cli.say import say
+from datalogger.config.document import NoDocument
 from datalogger.config.load import load
 from datalogger.config.schema import Configuration
 from datalogger.errors import ConfigError
@@ -36,6 +38,13 @@ def argument(command: Callable[..., None]) -> Callable[..., None]:
     return told
 
 
+def _how_to_name_one() -> str:
+    """In the words of the command that was given."""
+    context = click.get_current_context()
+    as_argument = any(parameter.param_type_name == "argument" for parameter in context.command.params)
+    return f": {context.command_path} {'' if as_argument else '-c '}FILE"
+
+
 def load_or_exit(path: Path) -> tuple[Configuration, tuple[str, ...]]:
     """Configuration and warnings; or every problem on standard error, and exit 78."""
     try:
@@ -46,5 +55,5 @@ def load_or_exit(path: Path) -> tuple[Configuration, tuple[str, ...]]:
 
 def refuse(error: ConfigError) -> NoReturn:
     """Every problem on standard error, then exit 78."""
-    click.echo(str(error), err=True)
+    say(f"{error}{_how_to_name_one() if isinstance(error, NoDocument) else ''}", err=True)
     sys.exit(EX_CONFIG)

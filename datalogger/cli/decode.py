@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from datalogger.cli.hex_text import HexText, NotHex, looks_like_hex
+from datalogger.cli.say import say, silence
 from datalogger.encoding.report_json import encode_rejected, encode_report
 from datalogger.errors import DecodeError
 from datalogger.protocol.framing import Frame, Reason, Rejected
@@ -37,6 +38,7 @@ Examples:
 
 \b
 Exit status: 0 every frame was read; 1 something was rejected, or nothing was found; 2 wrong usage.
+A reader that leaves (| head) ends it: then the status speaks of what was read so far.
 """
 )
 @click.option(
@@ -63,11 +65,27 @@ def decode(zone: ZoneInfo, framing: str, as_hex: bool, files: tuple[Path, ...]) 
     a line too: {"rejected": …, "octets": …, "offset": …, "detail": …}.
     """
     del framing  # both choices mean the same until there is a second framing
+    sound = True
     try:
-        sound = [_decode_file(path, zone, as_hex) for path in files or (Path("-"),)]
+        for path in files or (Path("-"),):
+            sound = _decode_file(path, zone, as_hex) and sound
     except KeyboardInterrupt:
         sys.exit(130)  # as the shell counts it; nobody who pressed Ctrl-C needs to be told
-    sys.exit(0 if all(sound) else 1)
+    except ReaderGone as gone:
+        silence(sys.stdout)
+        sound = gone.sound and sound
+    sys.exit(0 if sound else 1)
+
+
+class ReaderGone(Exception):
+    """Nobody reads the output any more (`| head`), so there is nothing left to do.
+
+    sound: whether all was well with what was read so far
+    """
+
+    def __init__(self, *, sound: bool) -> None:
+        super().__init__()
+        self.sound = sound
 
 
 def _decode_file(path: Path, zone: ZoneInfo, as_hex: bool) -> bool:
@@ -91,11 +109,13 @@ def _decode_file(path: Path, zone: ZoneInfo, as_hex: bool) -> bool:
     try:
         for octets in _octets(path, as_hex):
             show(framer.feed(octets))
+        show(framer.idle())
     except NotHex as error:
         raise click.UsageError(f"{path}: {error}") from error
-    show(framer.idle())
+    except BrokenPipeError:
+        raise ReaderGone(sound=sound) from None
     if not found:
-        click.echo(f"{path}: no telegram found", err=True)
+        say(f"{path}: no telegram found", err=True)
     return found and sound
 
 

@@ -27,6 +27,10 @@ _PLAINER = {
 }
 
 
+class NoDocument(ConfigProblems):
+    """Another file is meant, or none is there."""
+
+
 def read_document(path: Path) -> tuple[dict[str, Any], str]:
     """What is written, and the text it is written in; ConfigProblems where it cannot be read."""
     text = _read(path)
@@ -37,9 +41,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        what = f"no such file; write one after {SAMPLE}, or name another: datalogger check FILE"
+        raise NoDocument([one_line(f"{path}: no such file; write one after {SAMPLE}, or name another")]) from None
     except IsADirectoryError:
-        what = "a directory; name the file in it: datalogger check FILE"
+        raise NoDocument([one_line(f"{path}: a directory; name the file in it")]) from None
     except PermissionError:
         what = (
             "this user may not read it; look as the user datalogger runs as: "

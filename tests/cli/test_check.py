@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,33 @@ def test_warnings_go_to_standard_error_and_exit_0(configuration: Path) -> None:
     result = check(configuration)
     assert result.exit_code == 0
     assert result.stderr.startswith(f"warning: {configuration}:7: sink.attic.key_file: every user")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize(("text", "status"), [("", 0), ("x = 1", 78)])
+def test_a_reader_that_leaves_changes_no_exit_status(
+    configuration: Path, form: list[str], text: str, status: int
+) -> None:
+    configuration.write_text(text or SERIAL + ARCHIVE)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "datalogger", "check", str(configuration), *form]
+    try:
+        assert subprocess.run(command, stdout=writer, stderr=writer, timeout=60, check=False).returncode == status
+    finally:
+        os.close(writer)
+
+
+def test_a_file_that_is_not_there_is_told_in_the_words_of_the_command(tmp_path: Path) -> None:
+    for words, told in [
+        (["check", "none.toml"], "main check FILE"),
+        (["run", "none.toml"], "main run FILE"),
+        (["spool", "status", "-c", "none.toml"], "main spool status -c FILE"),
+        (["check", str(tmp_path)], "name the file in it: main check FILE"),
+    ]:
+        result = CliRunner().invoke(main, words)
+        assert (result.exit_code, result.stderr.strip().endswith(told)) == (78, True), result.stderr
 
 
 def test_json_holds_the_whole_configuration_in_the_words_of_the_file(configuration: Path) -> None:

@@ -167,6 +167,20 @@ def test_a_pipe_is_decoded_while_it_is_open_and_its_reader_may_leave() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("first", "status"), [(DSMR5, 0), (DSMR5.replace(b"!BC28", b"!BC29"), 1)])
+def test_a_reader_that_leaves_changes_no_exit_status(first: bytes, status: int, tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(first)
+    (tmp_path / "capture").write_bytes(DSMR5 * 500)
+    command = [*COMMAND, "first", "capture"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        assert process.stdout and process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == status
+
+
+@pytest.mark.slow
 def test_ctrl_c_is_quiet() -> None:
     with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin and process.stdout and process.stderr
