@@ -5,7 +5,10 @@ framework would cost megabytes of memory for that. It holds no secret and change
 """
 
 import asyncio
+import errno
 import json
+import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
@@ -95,8 +98,8 @@ class StatusServer:
                     "the status port cannot be opened; going on without it, and trying again",
                     host=self._host,
                     port=self.port,
-                    error=error.strerror or str(error),
-                    mend="free that port, or choose another: [service] listen",
+                    error=_reason(error),
+                    mend=_mend(error),
                     repeats="status",
                 )
                 await asyncio.sleep(RETRY)
@@ -154,6 +157,20 @@ class StatusServer:
                 )
             case _:
                 return HTTPStatus.NOT_FOUND, PLAIN, f"no such page; there are\n\n{CONTENTS}"
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"no such host ({error.strerror})"
+    return os.strerror(error.errno) if error.errno else str(error)  # asyncio's own text is long and names no reason
+
+
+def _mend(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "name an address of this machine: [service] listen"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "choose a port from 1024 on, those below are root's: [service] listen"
+    return "free that port, or choose another: [service] listen"
 
 
 async def _read_head(reader: asyncio.StreamReader) -> tuple[str, str]:

@@ -29,7 +29,12 @@ LONGEST_LINE = 1024 * 1024  # octets
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-_WRONG_PATH = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+_WRONG_PATH = {
+    errno.EEXIST: "is no directory",
+    errno.ENOTDIR: "leads through what is no directory",
+    errno.ENAMETOOLONG: "is too long a name",
+    errno.ELOOP: "leads through a link in a circle",
+}
 
 
 class FileSinkConfig(SinkOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -187,8 +192,11 @@ class FileSink:
             return SinkUnavailable(f"{what}: make room, or have less kept with keep, max_bytes and gzip")
         if error.errno in _FORBIDDEN:
             return SinkMisconfigured(f"{what}: let the user that datalogger runs as write there (chown, chmod)")
+        if error.errno == errno.EISDIR:
+            return SinkMisconfigured(f"{path} is a directory: move it away, a file is to be written there")
         if error.errno in _WRONG_PATH:
-            return SinkMisconfigured(f"{what}: path must name a directory, or one that can be made")
+            why = _WRONG_PATH[error.errno]
+            return SinkMisconfigured(f"{path} {why}: path must name a directory, or one that can be made")
         return SinkUnavailable(what)
 
 

@@ -186,11 +186,29 @@ async def test_a_port_that_is_taken_is_said_loudly_and_opened_once_it_is_free(mo
         await asyncio.wait_for(server.listening.wait(), 10)
     assert logs[0]["log_level"] == "error"
     assert logs[0]["port"] == port
-    assert "already in use" in logs[0]["error"]
+    assert logs[0]["error"] == "Address already in use"
     assert logs[-1]["event"] == "status port open"
     assert await answers_200(port)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "error", "mend"),
+    [
+        ("192.0.2.1", "Cannot assign requested address", "an address of this machine"),  # RFC 5737: nobody's
+        ("nobody.invalid", "no such host", "an address of this machine"),
+    ],
+)
+async def test_a_host_that_is_not_this_machine_is_said_with_the_mend(host: str, error: str, mend: str) -> None:
+    server = StatusServer(host, 0, metrics=Metrics(), stuck=dict, missing=list, refresh=lambda: None)
+    with capture_logs() as logs:
+        task = asyncio.ensure_future(server.run())
+        await eventually(lambda: asyncio.sleep(0, bool(logs)))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert logs[0]["error"].startswith(error)
+    assert mend in logs[0]["mend"]
 
 
 async def test_an_end_does_not_wait_for_a_connection_that_hangs() -> None:

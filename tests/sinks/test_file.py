@@ -301,9 +301,21 @@ async def test_what_could_not_be_synced_is_taken_back_and_written_again(
 
 async def test_a_path_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "archive").write_text("a file\n")
-    for path in (tmp_path / "archive", tmp_path / "archive" / "below"):
-        with pytest.raises(SinkMisconfigured, match="path must name a directory"):
+    (tmp_path / "circle").symlink_to("circle")
+    for path, why in (
+        (tmp_path / "archive", "is no directory"),
+        (tmp_path / "archive" / "below", "leads through what is no directory"),
+        (tmp_path / ("x" * 300), "is too long a name"),
+        (tmp_path / "circle" / "below", "leads through a link in a circle"),
+    ):
+        with pytest.raises(SinkMisconfigured, match=f"{path} {why}: path must name a directory"):
             await deliver(sink_for(path), reports())
+
+
+async def test_a_directory_where_a_file_belongs_is_told(tmp_path: Path) -> None:
+    (tmp_path / "house-2026-11-20.jsonl").mkdir()
+    with pytest.raises(SinkMisconfigured, match=r"house-2026-11-20\.jsonl is a directory: move it away"):
+        await deliver(sink_for(tmp_path), reports())
 
 
 async def test_a_directory_that_may_not_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
