@@ -25,6 +25,9 @@ _LASTING = re.compile(r"\b(?:IntegrityError|DataError|ValueError|RequestDataTooB
 _PASSING = re.compile(r"\b(?:OperationalError|InterfaceError)\b[^<\r\n]*")
 _PAGE = re.compile(r"<\s*(?:!doctype|html|head|body)\b", re.IGNORECASE)
 
+# nginx and Go; Apache.
+_WANTS_TLS = re.compile(r"\bHTTPS (?:port|server)\b|\bSSL-enabled server port\b")
+
 # Who answers so has not looked at the telegram. After any other error it may have been stored all the same: a proxy
 # gives up waiting (504), and the server itself stores some telegrams and fails afterwards.
 _UNTOUCHED = (408, 429, 503)
@@ -32,10 +35,11 @@ _UNTOUCHED = (408, 429, 503)
 _QUOTED = 200  # characters of a foreign text that are shown
 
 
-def judge(answer: Answer, url: str, endpoint: str, now: datetime) -> SinkError | None:
+def judge(answer: Answer, url: str, endpoint: str, now: datetime, mend_key: str) -> SinkError | None:
     """None where the telegram was taken, else the error to raise (its index in the batch is 0).
 
-    url: the server's address as configured, for people; endpoint: where the request went.
+    url: the server's address as configured, for people; endpoint: where the request went;
+    mend_key: which key it is and what to do if it is refused, for people ("of key_file /x: ...").
     """
     status, text = answer.status, answer.body.decode("utf-8", "replace").strip()
     if status == 201:
@@ -44,7 +48,7 @@ def judge(answer: Answer, url: str, endpoint: str, now: datetime) -> SinkError |
         return None  # servers before 2016 say so, with a short body or none
     if status == 500:
         return _internal_error(answer, text, url, now)
-    if status == 429 or status == 408 or status >= 500:
+    if status == 429 or status == 408 or (status >= 500 and status != 501):
         return SinkUnavailable(
             f"{url} answered {status}{shown(text)}",
             retry_after_s=retry_after(answer.headers, now),
@@ -53,7 +57,7 @@ def judge(answer: Answer, url: str, endpoint: str, now: datetime) -> SinkError |
         )
     if status == 400 and text == NO_DATA:
         return ReportsRejected({0: f"400 {NO_DATA}"})
-    return SinkMisconfigured(_mend(answer, text, url, endpoint))
+    return SinkMisconfigured(_mend(answer, text, url, endpoint, mend_key))
 
 
 class _Page(msgspec.Struct):
@@ -76,8 +80,10 @@ def shown(text: str) -> str:
     """A foreign text as the tail of a message, in one line and without markup; "" where there is none."""
     import html  # half a megabyte of entities, for the day that something fails
 
-    bare = html.unescape(re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL))
-    plain = "".join(letter for letter in " ".join(bare.split()) if letter.isprintable())
+    pieces = re.split(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", text, flags=re.DOTALL)
+    # A page's title and its heading often say the same.
+    once = dict.fromkeys(" ".join(html.unescape(piece).split()) for piece in pieces)
+    plain = "".join(letter for letter in " ".join(filter(None, once)) if letter.isprintable())
     return f": {plain[:_QUOTED]}" if plain else ""
 
 
@@ -93,7 +99,7 @@ def _internal_error(answer: Answer, text: str, url: str, now: datetime) -> SinkE
     return SinkUnavailable(f"{url} answered 500{shown(text)}", retry_after_s=wait, suspect=True, ambiguous=True)
 
 
-def _mend(answer: Answer, text: str, url: str, endpoint: str) -> str:
+def _mend(answer: Answer, text: str, url: str, endpoint: str, mend_key: str) -> str:
     """What a person has to change, in one sentence."""
     status = answer.status
     if 300 <= status < 400:
@@ -108,13 +114,17 @@ def _mend(answer: Answer, text: str, url: str, endpoint: str) -> str:
             f"{url} answered with a web page{shown(text)}: url names no DSMR-reader, or a log-in page stands before it"
         )
     if status == 403 and text == WRONG_KEY:
-        return f"{url} refuses the key: copy it again from DSMR-reader, Configuration → API"
+        return f"{url} refuses the key {mend_key}"
     if status in (401, 403, 407):
         return (
             f"{url} refuses access ({status}{shown(text)}): a proxy before DSMR-reader wants a log-in or forbids this"
         )
     if status == 404:
-        return f"{endpoint} does not exist (404): check url; it names DSMR-reader's start page"
+        return f"{endpoint} does not exist (404): url names no DSMR-reader; write the address of its start page there"
+    if status == 501:
+        return f"{url} cannot take a POST ({status}{shown(text)}): url names no DSMR-reader; check it"
+    if status == 400 and url.startswith("http:") and _WANTS_TLS.search(text):
+        return f"{url} speaks TLS on this port ({status}{shown(text)}): write https:// in url"
     if status == 405 and text == DISABLED:
         return f"the API of {url} is disabled: in DSMR-reader, Configuration → API, allow it"
     if status == 405:

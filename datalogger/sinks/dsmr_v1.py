@@ -76,6 +76,7 @@ class DsmrV1:
         self._url = str(origin)
         # A little less than what the forwarder allows, so that the sink can say what it was that took so long.
         self._limit = config.timeout * 0.95
+        self._mend_key = _mend_key(config)
         key = config.key.reveal()
         self._secret = key.encode("ascii")
         self._headers = {
@@ -103,7 +104,8 @@ class DsmrV1:
         answer = await self._exchange.ask("POST", ENDPOINT, self._post_headers, body, timeout=limit)
         if answer.status == 201:
             return
-        error = judge(self._without_key(answer), self._url, self._url + ENDPOINT, self._clock.now())
+        now = self._clock.now()
+        error = judge(self._without_key(answer), self._url, self._url + ENDPOINT, now, self._mend_key)
         if error is not None:
             raise error
 
@@ -159,3 +161,21 @@ class DsmrV1:
         key = self._secret.decode("ascii")
         headers = {name: value.replace(key, "***") for name, value in answer.headers.items()}
         return Answer(answer.status, headers, answer.body.replace(self._secret, b"***"))
+
+
+def _mend_key(config: DsmrV1Config) -> str:
+    """Where the key stands that is refused, and when another one there counts."""
+    counts = "then: systemctl reload datalogger, or SIGHUP"
+    if config.key_file is not None:
+        place = f"key_file {config.key_file}"
+    elif config.key_env is not None:
+        place, counts = f"key_env {config.key_env}", "then start datalogger again: a reload sees no new environment"
+    elif config.key_credential is not None:
+        place = f"key_credential {config.key_credential}"
+        counts = "then start datalogger again: systemd hands a new one over only then"
+    else:
+        place = "key in the configuration"
+    return (
+        f"of {place}: copy it again from DSMR-reader, Configuration → API, {counts}; "
+        "until then the old one is tried again"
+    )

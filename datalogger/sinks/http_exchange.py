@@ -19,9 +19,12 @@ from msgspec import Struct
 from datalogger.clock import Clock
 from datalogger.errors import SinkMisconfigured, SinkUnavailable
 from datalogger.sinks.name_lookup import NameLookup
+from datalogger.sinks.network_errors import describe, ended, not_connected
 
 HEAD_BOUND = 32 * 1024  # octets; twice what nginx lets an upstream's head be
 BODY_BOUND = 64 * 1024  # octets that are kept of an answer; a Django error page names its error in the first few
+
+TLS_ALERT = b"\x15\x03"  # how a TLS server begins to say that this is no TLS
 
 REACH = 2.0  # seconds that `reachable` waits
 
@@ -79,6 +82,10 @@ class Answer(Struct, frozen=True):
     body: bytes
 
 
+class SpeaksTls(ValueError):
+    """What came is no answer in HTTP, but an alert in TLS."""
+
+
 class HttpExchange:
     """Talks with one server, over one connection that is kept as long as the server keeps it."""
 
@@ -96,6 +103,7 @@ class HttpExchange:
         self._names = NameLookup(origin.host, clock)
         self._tls: ssl.SSLContext | None = None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._answers = False  # whether it ever has
 
     async def open(self) -> None:
         """Read the certificates of who is trusted, where TLS is spoken. SinkMisconfigured names the file."""
@@ -108,7 +116,7 @@ class HttpExchange:
 
         SinkUnavailable: unreached where no connection was made (in half of the time at most); ambiguous
         where the request went out and no whole answer came.
-        SinkMisconfigured: TLS that fails, an answer that is no HTTP.
+        SinkMisconfigured: TLS that fails or that url does not say, an answer that is no HTTP.
         """
         request, kept = self._request(method, path, headers, body), False
         try:
@@ -118,13 +126,15 @@ class HttpExchange:
                     writer.write(request)
                     answer, kept = await read_answer(reader, method)
                 except (asyncio.IncompleteReadError, OSError) as error:
-                    why = describe(error) if isinstance(error, OSError) else "without a whole answer"
-                    message = f"{self._origin} ended the connection: {why}"
-                    raise SinkUnavailable(message, ambiguous=True) from None
+                    silent = not self._answers and not getattr(error, "partial", b"")
+                    raise ended(str(self._origin), error, may_speak_tls=silent and self._tls is None) from None
+                except SpeaksTls:
+                    raise SinkMisconfigured(f"{self._origin} speaks TLS on this port: write https:// in url") from None
                 except (ValueError, asyncio.LimitOverrunError):
                     raise SinkMisconfigured(
                         f"{self._origin} answers, but not in HTTP: url names another service; check its host and port"
                     ) from None
+            self._answers = True
             return answer
         except TimeoutError:
             raise SinkUnavailable(f"{self._origin} gave no answer within {timeout:g} s", ambiguous=True) from None
@@ -170,30 +180,11 @@ class HttpExchange:
             async with asyncio.timeout(limit):
                 addresses = await self._names.addresses()
                 self._streams = await self._connect(addresses, limit)
-        except TimeoutError:
-            self._names.doubt()
-            raise SinkUnavailable(f"{self._origin} cannot be reached within {limit:g} s", unreached=True) from None
-        except ssl.SSLCertVerificationError as error:
-            raise SinkMisconfigured(
-                f"{self._origin} shows a certificate that is not trusted ({error.verify_message}): name the right "
-                "host in url, or the file of who signed it in ca_file; verify_tls = false trusts anybody"
-            ) from None
-        except ssl.SSLEOFError:
-            raise SinkUnavailable(f"{self._origin} ended the connection while TLS was being agreed") from None
-        except ssl.SSLError as error:
-            raise SinkMisconfigured(
-                f"no TLS with {self._origin} ({error.reason or error}): does it speak TLS on this port? "
-                "if not, write http:// in url"
-            ) from None
-        except (ConnectionResetError, ConnectionAbortedError) as error:
-            # The server is there, so a bare connection would not tell when to come back. It may be starting.
-            during = "while TLS was being agreed" if self._tls else "at once"
-            message = f"{self._origin} ended the connection {during}: {describe(error)}"
-            raise SinkUnavailable(message) from None
-        except OSError as error:
-            self._names.doubt()
-            message = f"{self._origin} cannot be reached: {describe(error)}"
-            raise SinkUnavailable(message, unreached=True) from None
+        except OSError as error:  # TimeoutError and whatever is wrong with TLS too
+            failure = not_connected(str(self._origin), error, tls=self._tls is not None, limit=limit)
+            if isinstance(failure, SinkUnavailable) and failure.unreached:
+                self._names.doubt()
+            raise failure from None
         return self._streams
 
     async def _connect(self, addresses: list[str], limit: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -218,11 +209,6 @@ class HttpExchange:
                 self._names.prefer(address)
                 return streams
         raise OSError("the name has no address")
-
-
-def describe(error: OSError) -> str:
-    """The reason in the system's words; never empty."""
-    return error.strerror or str(error) or type(error).__name__
 
 
 def _tls_context(verify: bool, ca_file: Path | None) -> ssl.SSLContext:
@@ -263,6 +249,8 @@ async def _read_head(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
+        if error.partial.startswith(TLS_ALERT):
+            raise SpeaksTls from None
         if not b"HTTP/1.".startswith(error.partial[:7]):
             raise ValueError("no status line") from None
         raise

@@ -237,6 +237,24 @@ async def test_a_wrong_key_pauses_and_flows_again_after_the_fix(peer: DsmrReader
     assert await outcome(sink_for(peer.url)) is None
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"key_file": Path("/etc/datalogger/attic.key")}, ["key_file /etc/datalogger/attic.key", "systemctl reload"]),
+        ({"key_env": "ATTIC_KEY"}, ["key_env ATTIC_KEY", "start datalogger again"]),  # no reload changes those two
+        ({"key_credential": "attic"}, ["key_credential attic", "start datalogger again"]),
+        ({}, ["key in the configuration", "systemctl reload"]),
+    ],
+)
+async def test_a_refused_key_is_told_by_where_it_came_from_and_when_a_new_one_counts(
+    peer: DsmrReader, options: dict[str, Any], words: list[str]
+) -> None:
+    peer.key = "another"
+    error = await outcome(sink_for(peer.url, **options))
+    assert isinstance(error, SinkMisconfigured)
+    assert all(word in str(error) for word in [*words, "Configuration → API"]), str(error)
+
+
 async def test_a_disabled_api_says_where_to_allow_it(peer: DsmrReader) -> None:
     peer.enabled = False
     error = await outcome(sink_for(peer.url))
@@ -245,11 +263,22 @@ async def test_a_disabled_api_says_where_to_allow_it(peer: DsmrReader) -> None:
     assert "Configuration → API" in str(error)
 
 
+async def test_another_web_server_is_told(peer: DsmrReader) -> None:
+    """Python's own server takes no POST and says so twice."""
+    page = "<html><head><title>Error response</title></head><body><h1>Error response</h1><p>Error code: 501</p></body>"
+    peer.misbehave("answer", status=501, body=page)
+    error = await outcome(sink_for(peer.url))
+    assert isinstance(error, SinkMisconfigured)
+    assert "names no DSMR-reader" in str(error)
+    assert "(501: Error response Error code: 501)" in str(error)
+
+
 async def test_a_wrong_path_says_so(peer: DsmrReader) -> None:
     error = await outcome(sink_for(peer.url + "/nowhere"))
     assert isinstance(error, SinkMisconfigured)
     assert "404" in str(error)
     assert f"{peer.url}/nowhere{V1}" in str(error)
+    assert "names no DSMR-reader" in str(error)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -325,6 +354,10 @@ async def test_a_refused_connection_was_not_reached(peer: DsmrReader) -> None:
     assert isinstance(error, SinkUnavailable)
     assert error.unreached
     assert not error.ambiguous
+    assert str(error) == (
+        f"{peer.url} cannot be reached: nothing listens there (connection refused): "
+        "is the server running, and is the port in url right?"
+    )
     assert not await sink.reachable()
     await peer.start()
     assert await sink.reachable()
@@ -336,6 +369,7 @@ async def test_a_name_nobody_knows_was_not_reached() -> None:
     assert isinstance(error, SinkUnavailable)
     assert error.unreached
     assert "nobody.invalid" in str(error)
+    assert "is the name in url right?" in str(error) or "name server" in str(error)  # a machine may have none
 
 
 async def test_a_server_that_never_takes_the_connection_was_not_reached() -> None:
@@ -476,8 +510,56 @@ async def test_https_to_a_server_without_tls_is_told(peer: DsmrReader) -> None:
 async def test_a_server_that_waits_instead_of_agreeing_on_tls_is_told(peer: DsmrReader) -> None:
     error = await outcome(sink_for(peer.url.replace("http:", "https:"), timeout=Duration(0.4)))  # gunicorn waits so
     assert isinstance(error, SinkUnavailable)
-    assert "TLS" in str(error)
+    assert "agreed on no TLS within" in str(error)
+    assert "write http:// in url" in str(error)
     assert not (error.unreached or error.ambiguous)
+
+
+async def test_a_server_that_hangs_up_on_tls_is_told() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        error = await outcome(sink_for(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+    assert isinstance(error, SinkUnavailable)
+    assert "ended the connection while TLS was being agreed" in str(error)
+    assert "write http:// in url" in str(error)
+
+
+async def test_http_to_a_server_that_speaks_tls_is_told() -> None:
+    async with DsmrReader(key=KEY, tls=True) as peer:
+        error = await outcome(sink_for(peer.url.replace("https:", "http:")))
+        assert isinstance(error, SinkError)
+        assert "write https:// in url" in str(error)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "\x15\x03\x01\x00\x02\x02\x16",  # the alert "record overflow", in binary
+        "HTTP/1.1 400 Bad Request\r\n\r\n<title>400 The plain HTTP request was sent to HTTPS port</title>",  # nginx
+        "HTTP/1.1 400 Bad Request\r\n\r\n<p>You're speaking plain HTTP to an SSL-enabled server port.<br />",  # Apache
+        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",  # Go
+    ],
+)
+async def test_an_answer_that_says_the_port_speaks_tls_is_understood(peer: DsmrReader, raw: str) -> None:
+    peer.misbehave("raw", body=raw)
+    error = await outcome(sink_for(peer.url))
+    assert isinstance(error, SinkMisconfigured)
+    assert "write https:// in url" in str(error)
+
+
+async def test_a_server_that_has_answered_before_is_not_suspected_of_tls(peer: DsmrReader) -> None:
+    sink = sink_for(peer.url)
+    await sink.open()
+    await sink.deliver([delivery()])
+    peer.misbehave("reset")
+    with pytest.raises(SinkUnavailable, match="ended the connection") as caught:
+        await sink.deliver([delivery()])
+    assert "https" not in str(caught.value)
+    await sink.close()
 
 
 async def test_an_authority_file_that_is_none_is_told(tmp_path: Path) -> None:
