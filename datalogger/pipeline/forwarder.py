@@ -110,7 +110,7 @@ class Forwarder:
         self._allowed_at = now
         if self._allowance < 1:
             # Nothing live, and the backlog has had its share: wait for either.
-            await self._spool.arrival(self.name, (1 - self._allowance) / self._options.backlog_rate)
+            await self._spool.arrival(self.name, min(LOOK, (1 - self._allowance) / self._options.backlog_rate))
             return ()
         backlog = await self._spool.take(self.name, min(limit, int(self._allowance)))
         self._allowance -= len(backlog)
@@ -148,6 +148,7 @@ class Forwarder:
 
     async def _attempt(self, batch: Sequence[Delivery]) -> SinkError | None:
         """Deliver `batch`; tell the spool what was taken or set aside. None where nothing is left to do."""
+        self._beat()
         sequences = [delivery.sequence for delivery in batch]
         try:
             try:
