@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from datalogger.errors import SpoolError
+from datalogger.spool import private
 
 APPLICATION = 0x64_6C_6F_67  # "dlog": PRAGMA application_id
 SCHEMA_VERSION = 1
@@ -84,6 +85,7 @@ Connect = Callable[[Path], Connection]
 
 def connect(path: Path) -> Connection:
     """In autocommit: every transaction is written out below."""
+    private.make(path)  # its journal gets the same mode, and the same owner, from SQLite
     return sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
 
 

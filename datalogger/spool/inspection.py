@@ -15,8 +15,8 @@ from datalogger.model import Report
 from datalogger.spool import cursors, quarantine, salvage
 from datalogger.spool.bodies import Body, Dictionaries
 from datalogger.spool.database import connect_read_only, from_us
+from datalogger.spool.lock import Lock
 from datalogger.spool.quarantine import Aside
-from datalogger.spool.store import Lock
 
 PAGE = 200  # rows read at a time: a reader that stays would keep the daemon's write-ahead log from being reused
 
@@ -80,7 +80,7 @@ class Inspection:
         files = [self._path, self._path.with_name(self._path.name + "-wal")]
         aside = salvage.files_set_aside(self._path)
         return Status(
-            self._path, sum(file.stat().st_size for file in files if file.exists()), held_by_daemon(self._path),
+            self._path, sum(file.stat().st_size for file in files if file.exists()), Lock(self._path).held(),
             sinks, aside,
         )  # fmt: skip
 
@@ -117,16 +117,3 @@ class Inspection:
             return self._dictionaries.unpack(Body(*body))  # type: ignore[arg-type]  # columns of one schema
         except (DecodeError, TypeError):  # TypeError: no body at all
             return None
-
-
-def held_by_daemon(path: Path) -> bool:
-    """Whether some process has this spool open for work."""
-    lock = Lock(path)
-    if not lock.exists():
-        return False
-    try:
-        free = lock.acquire()
-    except OSError:
-        return False
-    lock.release()
-    return not free

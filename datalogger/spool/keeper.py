@@ -123,12 +123,17 @@ class Keeper:
     # ── to the disk ──────────────────────────────────────────────────────────────────────────────
 
     async def open(self, floor: int | None) -> None:
-        """Inside a turn. Take up the file, or be in the failing state."""
+        """Inside a turn. Take up the file, or be in the failing state.
+
+        floor: the first sequence this process has given. None at the start, where Busy is raised.
+        """
         assert self.store is not None
         known = self.store.began
         try:
             standings, following, self.space = await self.store.open(list(self.pending), floor)
         except Failing as error:
+            if floor is None and isinstance(error, Busy):
+                raise
             self.fail(error)
             return
         self.metrics.set("datalogger_spool_bytes", value=sum(self.space))

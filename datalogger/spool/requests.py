@@ -22,9 +22,9 @@ from datalogger.spool.bodies import Body
 from datalogger.spool.database import Connection, from_us, to_us
 from datalogger.spool.eviction import Loss
 from datalogger.spool.keeper import Outcome
+from datalogger.spool.lock import Lock
 from datalogger.spool.log import CHUNK, Changes, Log
 from datalogger.spool.pending import Held
-from datalogger.spool.store import Lock
 
 BATCH = 200  # records replayed in one transaction
 POLL_S = 0.1

@@ -23,12 +23,15 @@ from datalogger.spool.keeper import Keeper, Outcome
 from datalogger.spool.log import Log
 from datalogger.spool.pending import PAGE_LIMIT, UNPROVEN, Backlog, Held, Pending
 from datalogger.spool.quarantine import Aside
+from datalogger.spool.store import Busy, Store
 from datalogger.spool.upkeep import Upkeep
 
 __all__ = ["Backlog", "Spool"]
 
 _log = structlog.get_logger(__name__)
 
+PATIENCE_S = 5.0  # at the start, with another process that has the spool
+ATTEMPTS = 20  # in that time
 ROUND_S = 1.0  # how often the file is looked at for requests from the command line, in RAM only
 ASIDES = 1000  # quarantined records held in RAM while the disk fails, some 10 MB; the oldest leave first, counted
 
@@ -65,16 +68,33 @@ class Spool:
     # ── the life of the spool ────────────────────────────────────────────────────────────────────
 
     async def open(self) -> None:
-        """Never raises over its store: what cannot be opened is retried, delivery goes on from RAM."""
+        """Take up the file. What cannot be opened is retried; delivery goes on from RAM.
+
+        SpoolError where another process has the spool, and after PATIENCE_S still has it: the one case in which
+        this raises. Two daemons on one spool would both deliver all of it. Nothing is open then.
+        """
         keeper = self._keeper
         if keeper.store is not None:
-            async with keeper.turn:
-                await keeper.open(None)
+            await self._open_file(keeper.store)
             if not keeper.store.began:
                 # The file may hold any sequences: begin above all it can have, so that it can be gone on with later.
                 keeper.first = keeper.next = max(keeper.next, int(self._clock.now().timestamp()) << 16)
                 keeper.disk_through = keeper.next - 1
         keeper.show_state()
+
+    async def _open_file(self, store: Store) -> None:
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                async with self._keeper.turn:
+                    await self._keeper.open(None)
+            except Busy:
+                if not left:
+                    self._closed = True
+                    await store.close()
+                    raise
+                await asyncio.sleep(PATIENCE_S / ATTEMPTS)  # a command line may have it for a moment
+            else:
+                return
 
     async def keep(self, beat: Callable[[], None] = lambda: None) -> None:
         """The endless loop that commits, bounds, retries and obeys requests; one task of the pipeline.

@@ -1,8 +1,6 @@
 """The one thread that owns the file, and what happens when the file or the disk under it fails."""
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +14,9 @@ import structlog
 from datalogger.clock import Clock
 from datalogger.errors import SpoolError
 from datalogger.metrics import Metrics
-from datalogger.spool import database, salvage
+from datalogger.spool import database, private, salvage
 from datalogger.spool.cursors import Standing
+from datalogger.spool.lock import Lock
 from datalogger.spool.log import Log, Space
 from datalogger.spool.salvage import Known, Saved
 
@@ -36,35 +35,6 @@ class Busy(Failing):
 
 class Lost(SpoolError):
     """The file was damaged and is set aside; a new one has to be opened."""
-
-
-class Lock:
-    """`PATH.lock`, held by whoever has the spool open: the daemon, or a command line without one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".lock")
-        self._file: int | None = None
-
-    def exists(self) -> bool:
-        return self._path.exists()
-
-    def acquire(self) -> bool:
-        """False where another process has it. OSError where it cannot be made."""
-        if self._file is None:
-            # Only for reading: root may have made it, and the daemon runs as another user.
-            file = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(file)
-                return False
-            self._file = file
-        return True
-
-    def release(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
 
 
 class Store:
@@ -143,7 +113,11 @@ class Store:
             database.check_kind(self._path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if not self._lock.acquire():
-                raise Busy(f"{self._path}: another process has this spool open; only one daemon can use it")
+                pid = self._lock.holder()
+                raise Busy(
+                    f"{self._path} is in use by another datalogger{f' (pid {pid})' if pid else ''}:"
+                    " stop it, or give this one a [spool] path of its own"
+                )
             if not self._looked:  # an earlier process may have ended before its salvage did
                 self._looked = True
                 self._set_aside += [(path, {}) for path in salvage.to_salvage(self._path)]
@@ -175,7 +149,7 @@ class Store:
     def _stands_there(self, suffix: str = "") -> tuple[int, int]:
         """Device and inode of what is at the path; zeros where nothing is."""
         try:
-            found = os.stat(f"{self._path}{suffix}")
+            found = Path(f"{self._path}{suffix}").stat()
         except FileNotFoundError:
             return 0, 0
         return found.st_dev, found.st_ino
@@ -210,6 +184,7 @@ class Store:
         It can still be read, so a copy is set aside, to be salvaged into a new file.
         """
         target = salvage.free_name(self._path, self._clock.now())
+        private.make(target)
         log.connection.execute("VACUUM INTO ?", (str(target),))
         self._close_log()
         for suffix in ("-wal", "-shm"):  # of the file that is gone: SQLite would read them into the next one

@@ -353,21 +353,6 @@ async def test_the_window_is_kept_by_the_running_loop(bench: Bench) -> None:
             keeping.cancel()
 
 
-async def test_a_second_daemon_runs_from_ram_and_takes_over_when_the_first_ends(bench: Bench) -> None:
-    async with bench.open() as first:
-        bench.fill(first, 3)
-        async with Bench(bench.path).open() as second:
-            assert second.state == "degraded"
-            second.append(report(1), ("a",))
-            assert len(await second.take("a", 10)) == 1
-            await first.close()
-            second._clock.advance(40)  # type: ignore[attr-defined]  # the bench's clock
-            await second.tick()
-            assert second.state == "durable"
-            assert [d.report for d in await second.take("a", 10)][-1] == report(1)
-            assert second.backlog("a").depth == 4
-
-
 async def test_a_flood_goes_to_disk_before_the_window_closes_and_loses_nothing(bench: Bench) -> None:
     """A capture file read at full speed: the window stands still, RAM does not grow, nothing is dropped."""
     bench.configure(memory_bytes=ByteSize(1_000_000))
