@@ -39,7 +39,7 @@ def judge(answer: Answer, url: str, endpoint: str, now: datetime, mend_key: str)
     """None where the telegram was taken, else the error to raise (its index in the batch is 0).
 
     url: the server's address as configured, for people; endpoint: where the request went;
-    mend_key: which key it is and what to do if it is refused, for people ("of key_file /x: ...").
+    mend_key: which key it is and what to do if it is refused, for people ("from key_file /x: ...").
     """
     status, text = answer.status, answer.body.decode("utf-8", "replace").strip()
     if status == 201:

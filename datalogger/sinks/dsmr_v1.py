@@ -176,6 +176,6 @@ def _mend_key(config: DsmrV1Config) -> str:
     else:
         place = "key in the configuration"
     return (
-        f"of {place}: copy it again from DSMR-reader, Configuration → API, {counts}; "
+        f"from {place}: copy it again from DSMR-reader, Configuration → API, {counts}; "
         "until then the old one is tried again"
     )

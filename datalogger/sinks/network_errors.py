@@ -30,7 +30,7 @@ def not_connected(server: str, error: OSError, *, tls: bool, limit: float) -> Si
             )
         case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError):
             return SinkMisconfigured(f"no TLS with {server} ({error.reason or error}): {TRY_HTTP}")
-        # From here to the end of `match` the server is there, it may be starting: a bare connection would not tell when.
+        # From here to the end of `match`: the server is there, it may be starting; a bare connection would not tell.
         case ConnectionAbortedError(errno=None) if tls:  # asyncio's own: the other side has said nothing
             return SinkUnavailable(f"{server} agreed on no TLS within {limit / 2:g} s: {TRY_HTTP}")
         case ssl.SSLEOFError() | ConnectionResetError() | ConnectionAbortedError():
