@@ -12,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from datalogger.cli.hex_text import HexText, NotHex, looks_like_hex
 from datalogger.cli.say import say, silence
+from datalogger.config.checks import time_zone
 from datalogger.encoding.report_json import encode_rejected, encode_report
 from datalogger.errors import DecodeError
 from datalogger.protocol.framing import Frame, Reason, Rejected
@@ -24,9 +25,9 @@ WORTH_A_BAR = 4 * 1024 * 1024  # octets: about a second of decoding
 
 def _zone(ctx: click.Context, param: click.Parameter, name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise click.BadParameter(f"{name!r} is no time zone; expected a name such as Europe/Amsterdam") from None
+        return time_zone(name)
+    except ValueError as error:
+        raise click.BadParameter(f"{name!r}: {error}") from None
 
 
 @click.command(

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from datalogger.cli.say import say
 from datalogger.clock import SystemClock
 from datalogger.config.checks import listen_address
 from datalogger.config.words import Duration
@@ -58,7 +58,14 @@ def simulate() -> None:
 
 
 @simulate.command()
-@click.option("--pty", "link", is_flag=False, flag_value="", metavar="[LINK]", help="A serial port (the default).")
+@click.option(
+    "--pty",
+    "link",
+    is_flag=False,
+    flag_value="",
+    metavar="[LINK]",
+    help="A serial port (the default); LINK leads to it.",
+)
 @click.option("--tcp", type=address, metavar="HOST:PORT", help="A TCP port, as of ser2net or a network dongle.")
 @click.option(
     "--interval", type=duration, metavar="DURATION", default="1s", show_default=True, help="Between two telegrams."
@@ -105,7 +112,10 @@ def p1(
     wait: bool,
     verbose: bool,
 ) -> None:
-    """A P1 meter, until Ctrl-C. Where it is stands on standard output, one line for each port.
+    """A P1 meter, until Ctrl-C.
+
+    What a reader has to open stands on standard output, one line for each port: the LINK where there
+    is one, else the terminal; and HOST:PORT.
 
     \b
     A serial port under a lasting name, a telegram in 10 s, one in a hundred damaged:
@@ -131,7 +141,7 @@ def p1(
             seed=seed,
         )
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"{telegram}: {error}") from error
+        raise click.ClickException(f"{telegram}: {error}" if telegram else str(error)) from error
     faults = Faults(dict(rates), seed=seed, pause=pause)
     try:
         asyncio.run(_serve(lines, islice(telegrams, count), interval, faults, wait=wait, verbose=verbose))
@@ -155,13 +165,12 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(stop, main.cancel)
 
     def announce(line: Line) -> None:
-        click.echo(line.address)
-        sys.stdout.flush()
+        say(line.address)
 
     def tell(telegram: bytes, struck: Sequence[Fault]) -> None:
         if verbose:
             shown = b"  ".join(found[1] for found in _SHOWN.finditer(telegram)).decode()
-            click.echo(f"{shown}  {len(telegram)} octets  {', '.join(struck)}".rstrip(), err=True)
+            say(f"{shown}  {len(telegram)} octets  {', '.join(struck)}".rstrip(), err=True)
 
     try:
         await serve(lines, telegrams, interval=interval, faults=faults, announce=announce, tell=tell, wait=wait)

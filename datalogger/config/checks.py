@@ -70,9 +70,10 @@ def at_least(least: ByteSize, what_for: str) -> Check:
     return Check(allow)
 
 
-def _zone(name: str) -> None:
+def time_zone(name: str) -> zoneinfo.ZoneInfo:
+    """ValueError with the mend where there is none of this name."""
     try:
-        zoneinfo.ZoneInfo(name)
+        return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         known = zoneinfo.available_timezones()
         if not known:
@@ -82,5 +83,5 @@ def _zone(name: str) -> None:
 
 POSITIVE = Check(_positive)
 NO_DIRECTORY = Check(_no_directory)
-ZONE = Check(_zone)
+ZONE = Check(time_zone)
 ADDRESS = Check(listen_address)

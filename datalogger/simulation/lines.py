@@ -1,9 +1,11 @@
 """Lines to put a simulated meter on: a pseudo-terminal, a TCP port. They never wait for who reads them."""
 
 import asyncio
+import errno
 import fcntl
 import os
 import select
+import socket
 import struct
 import termios
 import tty
@@ -18,6 +20,7 @@ LOOK = 0.01
 LOOKS = 100
 EMPTY_LOOKS = 15  # so many looks that find nothing: it is read
 
+_HOSTS = "choose 127.0.0.1, or 0.0.0.0 for every address it has"
 _TERMINALS = "/dev/pts/"
 
 
@@ -55,13 +58,17 @@ class PtyLine:
         self._link = link
         self._meter = -1  # our end
         self._poll = select.poll()
-        self.address = ""
+        self.terminal = ""
+
+    @property
+    def address(self) -> str:
+        return str(self._link or self.terminal)
 
     async def open(self) -> None:
         self._meter, reader = os.openpty()
         try:
             tty.setraw(reader)  # nobody may find an echo, or a CR turned into LF
-            self.address = os.ttyname(reader)
+            self.terminal = os.ttyname(reader)
         finally:
             # Held by nobody but the reader: so its coming and going is seen, and no port looks taken.
             os.close(reader)
@@ -78,8 +85,14 @@ class PtyLine:
         elif link.exists():
             raise FileExistsError(f"{link} exists and is no link to a terminal: choose another path")
         beside = link.with_name(f"{link.name}.{os.getpid()}")
-        beside.symlink_to(self.address)
-        beside.replace(link)  # in one step: a reader finds the old one or the new one
+        try:
+            beside.symlink_to(self.terminal)
+            beside.replace(link)  # in one step: a reader finds the old one or the new one
+        except OSError as error:
+            raise OSError(
+                f"{link} cannot be made ({error.strerror}): choose a path in a directory that is there, "
+                "and that this user may write to"
+            ) from error
 
     @property
     def heard(self) -> bool:
@@ -95,7 +108,7 @@ class PtyLine:
             return  # a reader that is too slow: overrun
 
     async def disconnect(self) -> None:
-        if self._link is not None and self._link.is_symlink() and str(self._link.readlink()) == self.address:
+        if self._link is not None and self._link.is_symlink() and str(self._link.readlink()) == self.terminal:
             self._link.unlink()
         if self._meter >= 0:
             os.close(self._meter)
@@ -114,7 +127,7 @@ class PtyLine:
     def _unread(self) -> int:
         """Octets that the reader has not taken; to close now would throw them away."""
         try:
-            reader = os.open(self.address, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            reader = os.open(self.terminal, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         except OSError:
             return 0
         try:
@@ -135,7 +148,10 @@ class TcpLine:
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Client(self._clients), self._host, self._port)
+        try:
+            self._server = await loop.create_server(lambda: _Client(self._clients), self._host, self._port)
+        except (OSError, UnicodeError) as error:  # UnicodeError: no host can have this name
+            raise OSError(f"{self.address}{_why_not(error)}") from error
         self._port = self._server.sockets[0].getsockname()[1]  # 0 means any; the same again after a disconnect
 
     @property
@@ -165,6 +181,20 @@ class TcpLine:
             await asyncio.sleep(LOOK)
         for client in list(self._clients):
             client.transport.abort()
+
+
+def _why_not(error: OSError | UnicodeError) -> str:
+    """Why no port can be had, and the mend."""
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return f": no such host: {_HOSTS}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return " is taken already: choose another port, or 0 for any free one"
+        case errno.EADDRNOTAVAIL:
+            return f" is no address of this machine: {_HOSTS}"
+        case errno.EACCES:
+            return " may not be had by this user: choose a port from 1024 on"
+    return f": {error.strerror or error}"
 
 
 class _Client(asyncio.Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from datalogger.config.checks import time_zone
 from datalogger.simulation.house import WATT_HOUR, House
 from datalogger.simulation.template import Field, Template
 
@@ -60,10 +61,10 @@ def telegrams(
 ) -> Iterator[bytes]:
     """Without end, the same for the same arguments, each `interval` of the meter's time after the one before.
 
-    start: zone-aware. ValueError where `template` holds no telegram.
+    start: zone-aware. ValueError where `template` holds no telegram, or there is no such zone.
     """
     form = Template(template)
-    meter = Meter(form, start=start, seed=seed, zone=ZoneInfo(zone))
+    meter = Meter(form, start=start, seed=seed, zone=time_zone(zone))
 
     def flow() -> Iterator[bytes]:
         while True:

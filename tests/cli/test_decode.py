@@ -105,8 +105,8 @@ def test_nothing_found_is_exit_status_1_and_said() -> None:
     ("arguments", "said"),
     [
         (["--framing", "hdlc"], "'auto', 'p1'"),
-        (["--zone", "Mars/Olympus"], "'Mars/Olympus' is no time zone"),
-        (["--zone", "../../etc/passwd"], "is no time zone"),
+        (["--zone", "Mars/Olympus"], "'Mars/Olympus': no such time zone"),
+        (["--zone", "../../etc/passwd"], "no such time zone; such as Europe/Amsterdam"),
         (["no-such-file"], "'no-such-file' does not exist"),
         (["--hex"], "is no hex"),
         (["--frame"], "No such option"),

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import socket
 import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -96,7 +97,8 @@ async def test_a_link_leads_to_the_terminal_and_goes_with_it(tmp_path: Path) -> 
     link = tmp_path / "ttyMeter"
     line = PtyLine(link)
     await line.open()
-    assert str(link.readlink()) == line.address
+    assert str(link.readlink()) == line.terminal
+    assert line.address == str(link)
     await line.close()
     assert not link.is_symlink()
     await line.close()
@@ -107,7 +109,8 @@ async def test_a_link_left_by_a_simulator_that_was_killed_is_replaced(tmp_path: 
     link.symlink_to("/dev/pts/99999")
     line = PtyLine(link)
     await line.open()
-    assert str(link.readlink()) == line.address
+    assert str(link.readlink()) == line.terminal
+    assert line.address == str(link)
     await line.close()
 
 
@@ -124,13 +127,23 @@ async def test_what_is_not_our_link_is_left_alone(tmp_path: Path) -> None:
     assert elsewhere.readlink() == plain
 
 
+async def test_a_link_that_cannot_be_made_is_named_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    for directory in ("none", "plain"):
+        link = tmp_path / directory / "ttyMeter"
+        line = PtyLine(link)
+        with pytest.raises(OSError, match=f"^{link} cannot be made .*: choose a path in a directory that is there"):
+            await line.open()
+        await line.close()
+
+
 async def test_a_link_that_another_meter_has_taken_over_is_left_to_it(tmp_path: Path) -> None:
     link = tmp_path / "ttyMeter"
     first, second = PtyLine(link), PtyLine(link)
     await first.open()
     await second.open()
     await first.close()
-    assert str(link.readlink()) == second.address
+    assert str(link.readlink()) == second.terminal
     await second.close()
 
 
@@ -242,6 +255,25 @@ async def test_a_pulled_line_ends_every_connection_and_comes_back_at_its_port(po
     port.send(b"back", begins=True)
     assert await read(again, 4) == b"back"
     await again.close()
+
+
+async def test_a_port_that_cannot_be_had_is_named_with_the_mend(port: TcpLine) -> None:
+    host, _, number = port.address.rpartition(":")
+    with pytest.raises(OSError, match=f"^{port.address} is taken already: choose another port, or 0 for any free one$"):
+        await TcpLine(host, int(number)).open()
+    with pytest.raises(OSError, match=r"^192.0.2.1:0 is no address of this machine: choose 127.0.0.1, or 0.0.0.0 for"):
+        await TcpLine("192.0.2.1", 0).open()
+    with pytest.raises(OSError, match=r"^no..host:0: no such host: choose 127.0.0.1, or 0.0.0.0 for"):
+        await TcpLine("no..host", 0).open()
+
+
+async def test_a_host_that_nobody_knows_is_named_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(OSError, match=r"^nohost:0: no such host: choose 127.0.0.1, or 0.0.0.0 for"):
+        await TcpLine("nohost", 0).open()
 
 
 async def test_at_the_end_a_client_has_all_that_was_sent(port: TcpLine) -> None:
