@@ -61,7 +61,7 @@ class Keeper:
         self.arrived = {name: asyncio.Event() for name in sinks}
         self.store: Store | None = None
         if options.durability != "memory":
-            self.store = Store(options.path, clock=clock, metrics=metrics, connect=connect)
+            self.store = Store(options.path, options.min_free, clock=clock, metrics=metrics, connect=connect)
         self.asides: list[Aside] = []  # set aside, and not yet on disk
         self.space = Space(0, 0, 0)
         self.first = 1  # the first sequence this process can give
@@ -266,9 +266,9 @@ class Keeper:
 
     def fail(self, error: Failing) -> None:
         """The disk fails: RAM carries on, and the file is tried again later."""
-        if str(error) != self._told:  # not at every retry
-            self._told = str(error)
-            _log.error("spool degraded: reports are kept in RAM only", error=self._told)
+        if error.kind != self._told:  # not at every retry
+            self._told = error.kind
+            _log.error("spool degraded: reports are kept in RAM only", error=str(error))
         self.failing = True
         self.retry_at = self.clock.monotonic() + (BUSY_RETRY_S if isinstance(error, Busy) else RETRY_S)
         self.show_state()

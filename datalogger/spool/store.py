@@ -14,7 +14,7 @@ import structlog
 from datalogger.clock import Clock
 from datalogger.errors import SpoolError
 from datalogger.metrics import Metrics
-from datalogger.spool import database, private, salvage
+from datalogger.spool import database, faults, private, salvage
 from datalogger.spool.cursors import Standing
 from datalogger.spool.lock import Lock
 from datalogger.spool.log import Log, Space
@@ -26,7 +26,14 @@ T = TypeVar("T")
 
 
 class Failing(SpoolError):
-    """The disk does not take it, or gives nothing: keep all in RAM, try again later."""
+    """The disk does not take it, or gives nothing: keep all in RAM, try again later.
+
+    kind: the same for what need not be told again, though its figures change.
+    """
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind or message
 
 
 class Busy(Failing):
@@ -40,8 +47,9 @@ class Lost(SpoolError):
 class Store:
     """Runs work on the open log in its own thread, one piece after the other."""
 
-    def __init__(self, path: Path, *, clock: Clock, metrics: Metrics, connect: database.Connect) -> None:
+    def __init__(self, path: Path, min_free: int, *, clock: Clock, metrics: Metrics, connect: database.Connect) -> None:
         self._path = path
+        self._min_free = min_free
         self._clock = clock
         self._metrics = metrics
         self._connect = connect
@@ -246,7 +254,7 @@ class Store:
         self._close_log()
         if isinstance(error, Failing):
             return error
-        return Failing(str(error) if isinstance(error, SpoolError) else f"{self._path}: {error}")
+        return Failing(faults.explain(error, self._path, self._min_free), kind="full" if faults.is_full(error) else "")
 
     def _close_log(self) -> None:
         log, self._log = self._log, None
