@@ -8,6 +8,7 @@ Two keywords are not shown but steer: `repeats` and `resolved`, see `Repeats`.
 """
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -15,22 +16,19 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Literal, NoReturn, TextIO
-from urllib.parse import quote
+from typing import Any, Literal, NoReturn, TextIO
 
 import structlog
 from msgspec import Struct
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from datalogger.clock import Clock, SystemClock
+from datalogger.config.concealment import Concealment
 from datalogger.config.secrets import Secret
 from datalogger.service.repeats import Repeats
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
-
-# A shorter text is no key, and blotting out every "a" would leave no log.
-SHORTEST_SECRET = 4  # characters
 
 # How often what was held is looked through. Seconds.
 LOOK = 10.0
@@ -41,10 +39,14 @@ PRIORITIES = {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>", "
 # Escaped on a terminal, where they could move the cursor or change the colours: the text may come from a meter.
 CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
+# Escaped in JSON too, which leaves them as they are: control characters, what turns the direction of writing, line ends
+# that are not every reader's, and halves of a character, which UTF-8 does not have.
+UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
 # Changed in place, so that a logger bound before a reload follows it too.
 _processors: list[Processor] = []
 _hidden: set[str] = set()
-_hidden_pattern: re.Pattern[str] | None = None
+_conceal = Concealment([])
 _repeats: Repeats | None = None
 
 
@@ -66,7 +68,10 @@ def configure(level: Level = "info", format: Format = "auto", *, clock: Clock | 
             ),
         ]
     else:
-        renderers = [_time_level_event_first, structlog.processors.JSONRenderer()]
+        renderers = [
+            _time_level_event_first,
+            structlog.processors.JSONRenderer(_json, ensure_ascii=not _is_utf_8(sys.stderr)),
+        ]
     _processors[:] = [
         _repeats,
         _Threshold(level),
@@ -118,12 +123,10 @@ def _say(events: Iterable[tuple[str, EventDict]]) -> None:
 
 
 def hide(secret_text: str) -> None:
-    """Show `***` wherever this text, or its form in a URL, would stand in the log from now on."""
-    global _hidden_pattern
-    if len(secret_text) >= SHORTEST_SECRET:
-        _hidden.update((secret_text, quote(secret_text, safe=""), repr(secret_text)[1:-1]))
-        # The longest first: a secret that begins with another one is hidden whole.
-        _hidden_pattern = re.compile("|".join(map(re.escape, sorted(_hidden, key=len, reverse=True))))
+    """Show `***` in its place in the log from now on: `Concealment`."""
+    global _conceal
+    _hidden.add(secret_text)
+    _conceal = Concealment(_hidden)
 
 
 def hide_secrets(options: Iterable[Struct]) -> None:
@@ -136,8 +139,8 @@ def hide_secrets(options: Iterable[Struct]) -> None:
 
 
 def _plain(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Everything in the event as JSON has it, with the secrets left out."""
-    return {key: _value(value) for key, value in event.items()}
+    """Everything in the event as JSON has it, with the secrets left out. Level and time are ours, and stay."""
+    return {key: value if key in ("level", "timestamp") else _value(value) for key, value in event.items()}
 
 
 def _value(value: object) -> object:
@@ -154,12 +157,8 @@ def _text(value: object) -> str:
     if isinstance(value, bytes | bytearray):
         # Foreign bytes are shown as hex; a secret must not hide in that.
         octets = bytes(value)
-        return octets.hex(" ") if _concealed(text := octets.decode("latin-1")) == text else "***"
-    return _concealed(str(value) or repr(value))
-
-
-def _concealed(text: str) -> str:
-    return _hidden_pattern.sub("***", text) if _hidden_pattern else text
+        return octets.hex(" ") if _conceal(text := octets.decode("latin-1")) == text else "***"
+    return _conceal(str(value) or repr(value))
 
 
 def _without_control(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -169,6 +168,11 @@ def _without_control(logger: WrappedLogger, method: str, event: EventDict) -> Ev
 def _time_level_event_first(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     first = {key: event.pop(key) for key in ("timestamp", "level", "event") if key in event}
     return {**first, **event}
+
+
+def _json(event: EventDict, **options: Any) -> str:
+    line = json.dumps(event, **options)
+    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 class _Threshold:
@@ -249,6 +253,10 @@ def _is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except (AttributeError, ValueError):  # none at all, or closed
         return False
+
+
+def _is_utf_8(stream: TextIO) -> bool:
+    return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
 def _is_journal(stream: TextIO) -> bool:

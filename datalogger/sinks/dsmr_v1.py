@@ -9,6 +9,7 @@ from urllib.parse import quote
 from datalogger import __version__
 from datalogger.clock import Clock
 from datalogger.config.checks import POSITIVE, Check
+from datalogger.config.concealment import Concealment
 from datalogger.config.secrets import KeyOptions
 from datalogger.config.words import Duration
 from datalogger.errors import ReportsRejected, SinkUnavailable
@@ -78,7 +79,7 @@ class DsmrV1:
         self._limit = config.timeout * 0.95
         self._mend_key = _mend_key(config)
         key = config.key.reveal()
-        self._secret = key.encode("ascii")
+        self._conceal = Concealment([key])
         self._headers = {
             "User-Agent": f"datalogger/{__version__}",
             **({"X-AUTHKEY": key} if config.auth == "x-authkey" else {"Authorization": f"Token {key}"}),
@@ -158,9 +159,8 @@ class DsmrV1:
 
     def _without_key(self, answer: Answer) -> Answer:
         """A server that shows the key in its answer must not bring it into a message."""
-        key = self._secret.decode("ascii")
-        headers = {name: value.replace(key, "***") for name, value in answer.headers.items()}
-        return Answer(answer.status, headers, answer.body.replace(self._secret, b"***"))
+        headers = {name: self._conceal(value) for name, value in answer.headers.items()}
+        return Answer(answer.status, headers, self._conceal(answer.body.decode("utf-8", "replace")).encode())
 
 
 def _mend_key(config: DsmrV1Config) -> str:

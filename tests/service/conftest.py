@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import structlog
 
+from datalogger.config.concealment import Concealment
 from datalogger.service import log
 
 
@@ -46,7 +47,7 @@ def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     monkeypatch.setattr(log, "_repeats", None)
     monkeypatch.setattr(log, "_hidden", set())
-    monkeypatch.setattr(log, "_hidden_pattern", None)
+    monkeypatch.setattr(log, "_conceal", Concealment([]))
     yield
     logging.captureWarnings(False)
     root.handlers[:] = handlers

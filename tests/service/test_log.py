@@ -179,12 +179,38 @@ def test_the_secrets_of_a_configuration_are_hidden(capsys: pytest.CaptureFixture
     assert (line["header"], line["kind"]) == ("***", "dsmr-v1")
 
 
-def test_a_text_too_short_to_be_a_key_does_not_blot_out_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_that_is_an_ordinary_word_does_not_blot_out_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(format="json")
-    log.hide("")
-    log.hide("e")
-    structlog.get_logger().info("reading")
-    assert lines(capsys)[0]["event"] == "reading"
+    for key in ("", "e", "another", "info"):
+        log.hide(key)
+    structlog.get_logger().info("choose another port", header="another", sent={"X-AUTHKEY": "another"})
+    [line] = lines(capsys)
+    assert (line["event"], line["level"], line["header"]) == ("choose another port", "info", "***")
+    assert line["sent"] == {"X-AUTHKEY": "***"}
+    assert line["timestamp"].endswith("Z")
+
+
+def test_json_is_written_as_people_read_it_and_what_could_steer_a_terminal_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log.configure(format="json")
+    structlog.get_logger().info("Configuration → API", meter="zähler \x9b1m\u202e\u2028\udc80\x7f\x1b")
+    text = capsys.readouterr().err
+    assert "Configuration → API" in text
+    assert r"zähler \u009b1m\u202e\u2028\udc80\u007f\u001b" in text
+    assert json.loads(text)["meter"] == "zähler \x9b1m\u202e\u2028\udc80\x7f\x1b"
+
+
+def test_json_is_escaped_where_standard_error_is_not_in_utf_8() -> None:
+    code = "from datalogger.service import log; import structlog; log.configure(); structlog.get_logger().info('→ é')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stderr.decode("ascii"))["event"] == "→ é"
 
 
 def test_an_exception_is_told_whole(capsys: pytest.CaptureFixture[str]) -> None:

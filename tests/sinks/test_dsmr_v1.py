@@ -344,6 +344,18 @@ async def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_message(
     assert "no such key: ***" in str(error)
 
 
+async def test_a_key_that_is_a_word_of_the_answers_does_not_make_them_unknown(peer: DsmrReader) -> None:
+    peer.key, peer.enabled = "API", False
+    sink = sink_for(peer.url, key=Secret("API"))
+    await sink.open()
+    with pytest.raises(SinkMisconfigured, match="is disabled: in DSMR-reader, Configuration → API, allow it"):
+        await sink.deliver([delivery()])
+    peer.misbehave("answer", status=403, body="no such key: API")
+    with pytest.raises(SinkMisconfigured, match=r"no such key: \*\*\*"):
+        await sink.deliver([delivery()])
+    await sink.close()
+
+
 # -- bad days -----------------------------------------------------------------------------------------
 
 
