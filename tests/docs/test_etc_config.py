@@ -15,6 +15,7 @@ from datalogger.config.load import load
 from datalogger.config.problems import Problems
 from datalogger.config.schema import ServiceOptions, SinkOptions, SourceOptions, SpoolOptions
 from datalogger.config.tables import TableReader
+from datalogger.config.words import ByteSize
 
 SAMPLE = Path(__file__).parents[2] / "etc" / "datalogger.toml"
 OPTION = re.compile(r"(?P<off># )?(?P<name>[a-z_]+) = (?P<value>\"[^\"]*\"|\[[^]]*\]|[^#\s]+)(?:\s+# (?P<meaning>.+))?")
@@ -121,6 +122,19 @@ def test_an_option_stands_there_with_its_default(path: tuple[str, ...], name: st
     else:
         assert option.off, "a default is commented out"
         assert getattr(read, name) == default
+
+
+@pytest.mark.parametrize("name", ["max_bytes", "memory_bytes"])
+def test_the_least_size_that_is_named_is_the_least_that_is_taken(name: str) -> None:
+    named = re.search(r"(\d+MB) or more", TABLES["spool",][name].meaning)
+    assert named
+    least = ByteSize.parse(named[1])
+    for size, taken in [(least, True), (ByteSize(least - 1), False)]:
+        problems = Problems(SAMPLE, Lines(""))
+        read = TableReader(problems, SAMPLE.parent, read_secrets=False).read(
+            {name: str(size)}, SpoolOptions, ("spool",)
+        )
+        assert (read is not None) == taken
 
 
 @pytest.mark.parametrize(("path", "name"), EVERY_OPTION, ids=str)
