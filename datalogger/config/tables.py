@@ -156,9 +156,11 @@ def _meant(table: Mapping[str, Any], known: Mapping[str, FieldInfo]) -> set[str]
 
 
 def _hidden(known: Mapping[str, FieldInfo]) -> set[str]:
-    """The keys whose value is not shown: secrets, and their places, where a secret may stand by mistake."""
+    """The keys whose value is not shown: secrets, and where one may stand by mistake: their places, and in the
+    same table what takes one of a few words (`auth`)."""
     secrets = [name for name, field in known.items() if _is_secret(field)]
-    return {*secrets, *(place for name in secrets for place in _places(name))}
+    choices = [name for name, field in known.items() if secrets and _choices(field.type)]
+    return {*secrets, *(place for name in secrets for place in _places(name)), *choices}
 
 
 def _is_secret(field: FieldInfo) -> bool:
@@ -176,6 +178,11 @@ def _alternatives(kind: Any) -> Iterator[Any]:
         yield kind
 
 
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """The words that `Literal` allows; none where there is no such thing."""
+    return next((get_args(one) for one in _alternatives(kind) if get_origin(one) is Literal), ())
+
+
 def _checks(kind: Any) -> Iterator[Check]:
     if get_origin(kind) is Annotated:
         yield from (note for note in kind.__metadata__ if isinstance(note, Check))
@@ -187,11 +194,9 @@ def _checks(kind: Any) -> Iterator[Check]:
 
 def _reason(error: Exception, value: object, kind: Any) -> str:
     """What msgspec or a check said, in a person's words."""
-    for alternative in _alternatives(kind):
-        if get_origin(alternative) is Literal:
-            words = get_args(alternative)
-            near = nearest(value, words) if isinstance(value, str) else ""
-            return f"expected {_one_of([shown(word) for word in words])}{near}"
+    if words := _choices(kind):
+        near = nearest(value, words) if isinstance(value, str) else ""
+        return f"expected {_one_of([shown(word) for word in words])}{near}"
     text, _, place = one_line(str(error)).partition(" - at `$")
     plain = re.sub(r"`([a-z]+)(?: \| null)?`", lambda found: _PLAIN.get(found[1], found[1]), text)
     reason = plain[0].lower() + plain[1:].partition(", got ")[0] if plain.startswith("Expected") else plain

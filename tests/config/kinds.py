@@ -33,6 +33,7 @@ class SocketOptions(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fie
 
 class ServerOptions(KeyOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str
+    auth: Literal["x-authkey", "token"] = "x-authkey"
     fresh: Annotated[Duration, POSITIVE] = Duration(60)
 
     def __post_init__(self) -> None:

@@ -366,6 +366,13 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         LINE + SERVER + "key_file = 53237",
         ["FILE:7: sink.attic.key_file: expected a text in quotes"],
     ),
+    "a key for a choice": (
+        LINE + SERVER + 'auth = "s3cr3tOfMine"\nkey_env = "PATH"\norder = "fifi"',
+        [
+            'FILE:7: sink.attic.auth: expected "x-authkey" or "token"',
+            'FILE:9: sink.attic.order: expected "fifo" or "live-first"; did you mean "fifo"?',
+        ],
+    ),
     "a key for a credential": (
         LINE + SERVER + 'key_credential = "s3cr3tOfMine"',
         [
