@@ -41,7 +41,9 @@ def argument(command: Callable[..., None]) -> Callable[..., None]:
 def _how_to_name_one() -> str:
     """In the words of the command that was given."""
     context = click.get_current_context()
-    as_argument = any(parameter.param_type_name == "argument" for parameter in context.command.params)
+    as_argument = any(
+        parameter.param_type_name == "argument" and parameter.name == "config" for parameter in context.command.params
+    )
     return f": {context.command_path} {'' if as_argument else '-c '}FILE"
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,13 +28,31 @@ from datalogger.spool.requests import Selector
 WORTH_A_BAR = 1000  # records: about a second of work
 
 Command = Callable[..., None]
+Where = Callable[[], Path]
 
 
-def _path(ctx: click.Context, param: click.Parameter, given: Path | None) -> Path:
-    """Of the spool: --spool, else [spool] of the configuration."""
+class _Subcommand(click.Command):
+    """Says what a superfluous argument may have been meant for."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            meant = _option_meant(ctx.args[0])
+            ctx.fail(f"unexpected extra argument {ctx.args[0]}{f': did you mean {meant}?' if meant else ''}")
+        return ctx.args
+
+
+def _option_meant(argument: str) -> str | None:
+    options = {".toml": "-c", ".db": "--spool"}
+    option = options.get(Path(argument).suffix)
+    return f"{option} {argument}" if option else None
+
+
+def _spool_path(config: Path, given: Path | None) -> Path:
+    """--spool, else [spool] of the configuration."""
     if given is not None:
         return given
-    config: Path = ctx.params["config"]
     try:
         options = load(config, read_secrets=False)[0].spool
     except ConfigError as error:
@@ -46,15 +65,12 @@ def _path(ctx: click.Context, param: click.Parameter, given: Path | None) -> Pat
 
 
 def _where(command: Command) -> Command:
-    """The two options that say which spool is meant; the command gets `path`."""
-    command = click.option(
-        "--spool",
-        "path",
-        type=click.Path(path_type=Path, readable=False),
-        callback=_path,
-        help="The spool's file itself, instead of a configuration.",
-    )(command)
-    return click.option(
+    """The two options that say which spool is meant; the command gets `where`, to be called when its usage is right.
+
+    Who forgot an option should not read of a configuration that was never named.
+    """
+
+    @click.option(
         "-c",
         "--config",
         type=click.Path(path_type=Path, readable=False),
@@ -62,9 +78,21 @@ def _where(command: Command) -> Command:
         default=configuration.DEFAULT,
         show_default=True,
         show_envvar=True,
-        is_eager=True,
         help="The configuration that names the spool.",
-    )(command)
+    )
+    @click.option(
+        "--spool",
+        "path",
+        type=click.Path(path_type=Path, readable=False),
+        help="The spool's file itself, instead of a configuration.",
+    )
+    @wraps(command)
+    def told(config: Path, path: Path | None, **rest: Any) -> None:
+        if (meant := _option_meant(rest.get("sink") or "")) is not None:
+            raise click.UsageError(f"{rest['sink']} is no sink: did you mean {meant}?")
+        command(where=partial(_spool_path, config, path), **rest)
+
+    return told
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines: JSON, one object a line.")
@@ -86,7 +114,11 @@ def _said() -> Iterator[None]:
         sys.exit(0)
 
 
-@click.group()
+class _Group(click.Group):
+    command_class = _Subcommand
+
+
+@click.group(cls=_Group, short_help="Look into the spool; replay, drop, export.")
 def spool() -> None:
     """Look into the spool, replay what was refused, drop or export what is there.
 
@@ -102,15 +134,15 @@ def spool() -> None:
     """
 
 
-@spool.command()
+@spool.command(short_help="What is waiting for whom, what is in quarantine.")
 @_where
 @as_json
-def status(config: Path, path: Path, as_json: bool) -> None:
+def status(where: Where, as_json: bool) -> None:
     """Depth, octets and age of every sink's backlog, and what is in quarantine.
 
     A sink that is configured no more is an orphan: its backlog is kept for 14 days.
     """
-    with _said(), Inspection(path) as inspection:
+    with _said(), Inspection(where()) as inspection:
         found = inspection.status()
     now = SystemClock().now()
     if as_json:
@@ -136,16 +168,18 @@ def status(config: Path, path: Path, as_json: bool) -> None:
         click.echo(f"damaged, kept for you to look at: {file}")
 
 
-@spool.command("list")
+@spool.command("list", short_help="Records in quarantine, or waiting.")
 @click.argument("sink", required=False)
 @_where
 @quarantined
 @pending
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many records.")
 @as_json
-def list_records(config: Path, path: Path, sink: str | None, what: str | None, limit: int, as_json: bool) -> None:
+def list_records(where: Where, sink: str | None, what: str | None, limit: int, as_json: bool) -> None:
     """Records in quarantine with the server's answer, or (--pending) those still waiting, oldest first."""
-    with _said(), Inspection(path) as inspection:
+    with _said(), Inspection(where()) as inspection:
+        if sink is not None:
+            _known(inspection, sink)
         rows = _rows(inspection, what or "quarantined", sink)
         count = 0
         for count, (row, _) in enumerate(rows, 1):
@@ -157,23 +191,24 @@ def list_records(config: Path, path: Path, sink: str | None, what: str | None, l
             click.echo("nothing is waiting" if what == "pending" else "nothing is in quarantine")
 
 
-@spool.command()
+@spool.command(short_help="Send records in quarantine again.")
 @click.argument("sink")
 @click.argument("sequences", nargs=-1, type=int)
 @_where
 @click.option("--all", "everything", is_flag=True, help="Everything in quarantine for this sink.")
 @as_json
-def replay(config: Path, path: Path, sink: str, sequences: tuple[int, ...], everything: bool, as_json: bool) -> None:
+def replay(where: Where, sink: str, sequences: tuple[int, ...], everything: bool, as_json: bool) -> None:
     """Send records in quarantine again to SINK: those with these SEQUENCES (see list), or --all.
 
     They are queued behind what is waiting. No freshness rule applies to them: you asked for it.
     """
-    _which(sequences, everything)
+    if bool(sequences) == everything:
+        raise click.UsageError("say which: the sequences (see `datalogger spool list`), or --all")
     selector = Selector("quarantined", None if everything else sequences)
-    _carry_out(path, "replay", sink, selector, as_json, "replayed")
+    _carry_out(where, "replay", sink, selector, as_json, "replayed")
 
 
-@spool.command()
+@spool.command(short_help="Give up records.")
 @click.argument("sink")
 @click.argument("sequences", nargs=-1, type=int)
 @_where
@@ -184,8 +219,7 @@ def replay(config: Path, path: Path, sink: str, sequences: tuple[int, ...], ever
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 def drop(
-    config: Path,
-    path: Path,
+    where: Where,
     sink: str,
     sequences: tuple[int, ...],
     what: str | None,
@@ -200,21 +234,20 @@ def drop(
     """
     if what is None:
         raise click.UsageError("say which: --pending or --quarantined")
+    if [bool(sequences), older is not None, everything].count(True) != 1:
+        raise click.UsageError("say one of: the sequences (see `datalogger spool list`), --older, or --all")
     before = None
     if older is not None:
         try:
             before = SystemClock().now() - Duration.parse(older).delta
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--older") from error
-    else:
-        _which(sequences, everything)
     selector = Selector("pending" if what == "pending" else "quarantined", sequences or None, before)
-    if not yes:
-        click.confirm(f"Drop {what} records of {sink} for good?", abort=True, err=True)
-    _carry_out(path, "drop", sink, selector, as_json, "dropped")
+    question = None if yes else f"Drop {what} records of {sink} for good?"
+    _carry_out(where, "drop", sink, selector, as_json, "dropped", question)
 
 
-@spool.command()
+@spool.command(short_help="Write records to a file.")
 @click.argument("sink")
 @_where
 @quarantined
@@ -228,14 +261,14 @@ def drop(
     show_default=True,
     help="Report JSON, one object a line; or the telegrams as the meter sent them.",
 )
-def export(config: Path, path: Path, sink: str, what: str | None, output: BinaryIO, form: str) -> None:
+def export(where: Where, sink: str, what: str | None, output: BinaryIO, form: str) -> None:
     """Write what waits for SINK (or is in its quarantine) to a file, and change nothing.
 
     Telegrams can be read again by a source of kind "replay", or by `datalogger decode`.
     """
     what = what or "pending"
-    with _said(), Inspection(path) as inspection:
-        _known(inspection, sink, path)
+    with _said(), Inspection(where()) as inspection:
+        _known(inspection, sink)
         damaged = 0
         with _bar("exporting", inspection.count(what, sink)) as told:
             for count, (_, report) in enumerate(_rows(inspection, what, sink), 1):
@@ -251,25 +284,36 @@ def export(config: Path, path: Path, sink: str, what: str | None, output: Binary
         raise click.ClickException(f"{damaged} records are damaged and were left out")
 
 
-def _which(sequences: tuple[int, ...], everything: bool) -> None:
-    if bool(sequences) == everything:
-        raise click.UsageError("say which: the sequences (see `datalogger spool list`), or --all")
-
-
-def _known(inspection: Inspection, sink: str, path: Path) -> None:
+def _known(inspection: Inspection, sink: str) -> None:
     known = inspection.sinks()
     if sink not in known and not inspection.count("quarantined", sink):
-        raise SpoolError(f"{path}: no sink {sink!r} in this spool; it knows: {', '.join(known) or 'none'}")
+        raise SpoolError(requests.no_sink(inspection.path, sink, known))
 
 
-def _carry_out(path: Path, verb: str, sink: str, selector: Selector, as_json: bool, done: str) -> None:
+def _carry_out(
+    where: Where, verb: str, sink: str, selector: Selector, as_json: bool, done: str, question: str | None = None
+) -> None:
+    """question: to be asked first. Sequences that are not there are named, after the others are done; exit status 1."""
+    path = where()
+    missing: list[int] = []
     with _said():
         with Inspection(path) as inspection:
-            _known(inspection, sink, path)
-            total = inspection.count(selector.what, sink) if selector.sequences is None else len(selector.sequences)
-        with _bar(verb, total) as told:
-            count = requests.carry_out(path, verb, sink, selector, clock=SystemClock(), told=told)
-    click.echo(json.dumps({"sink": sink, done: count}) if as_json else f"{done} {count} of {sink}")
+            _known(inspection, sink)
+            if selector.sequences is None:
+                total = inspection.count(selector.what, sink)
+            else:
+                present = inspection.present(selector.what, sink, selector.sequences)
+                missing, total = sorted(set(selector.sequences) - present), len(present)
+        if not missing or total:
+            if question is not None:
+                click.confirm(question, abort=True, err=True)
+            with _bar(verb, total) as told:
+                count = requests.carry_out(path, verb, sink, selector, clock=SystemClock(), told=told)
+            click.echo(json.dumps({"sink": sink, done: count}) if as_json else f"{done} {count} of {sink}")
+    if missing:
+        place, option = ("waiting", " --pending") if selector.what == "pending" else ("in quarantine", "")
+        named = ", ".join(map(str, missing))
+        raise click.ClickException(f"not {place} for {sink}: {named} (see `datalogger spool list {sink}{option}`)")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The SQLite file: how it is opened, what stands in it, what its errors mean."""
 
+import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,16 +92,38 @@ def connect(path: Path) -> Connection:
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """For a process that only looks. SpoolError where there is nothing to look at."""
-    if not path.is_file():
-        raise SpoolError(f"{path}: no spool there (path of [spool] in the configuration, or --spool)")
+    check_there(path, os.R_OK)
     try:
         connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_S
         )
-        check_version(connection, path)
     except sqlite3.Error as error:
-        raise SpoolError(f"{path}: cannot be read ({error}); is this the spool, and may this user read it?") from error
+        raise SpoolError(f"{path}: cannot be read ({error})") from error
+    try:
+        if check_version(connection, path):
+            raise NotOurs(f"{path} is no spool of datalogger: it is empty")
+    except NotOurs:
+        connection.close()
+        raise
+    except sqlite3.Error as error:
+        connection.close()
+        if is_damage(error):
+            raise SpoolError(
+                f"{path} is no spool of datalogger, or its first page is damaged ({error});"
+                " a daemon that is given it renames it and begins a new one"
+            ) from error
+        raise SpoolError(f"{path}: cannot be read ({error})") from error
     return connection
+
+
+def check_there(path: Path, access: int) -> None:
+    """SpoolError where there is no file for a command line to open, or this user may not. access: as of os.access."""
+    if not os.path.exists(path):  # noqa: PTH110  # Path.exists raises where it may not look, until Python 3.12
+        raise SpoolError(f"{path}: no spool there (path of [spool] in the configuration, or --spool)")
+    if not path.is_file():
+        raise NotOurs(f"{path} is no spool of datalogger: it is no regular file")
+    if not os.access(path, access):
+        raise SpoolError(f"{path}: this user may not; ask as its owner: sudo -u {path.owner()} datalogger spool …")
 
 
 def check_kind(path: Path) -> None:
@@ -128,7 +151,7 @@ def check_version(connection: Connection, path: Path) -> bool:
         if {"log", "body", "sink"} <= tables:
             raise Damaged(f"{path}: a spool of datalogger whose mark is damaged (application id {application})")
         raise NotOurs(
-            f"{path} is another program's database (application id {application}), no spool of datalogger:"
+            f"{path} is no spool of datalogger but another program's database (application id {application}):"
             " it is left alone; name another file in [spool] path"
         )
     if version > SCHEMA_VERSION:

@@ -4,7 +4,7 @@ What the daemon holds in RAM for less than a window, and what it settled less th
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from datalogger.errors import DecodeError, SpoolError
 from datalogger.model import Report
-from datalogger.spool import cursors, quarantine, salvage
+from datalogger.spool import cursors, database, quarantine, salvage
 from datalogger.spool.bodies import Body, Dictionaries
 from datalogger.spool.database import connect_read_only, from_us
 from datalogger.spool.lock import Lock
@@ -56,7 +56,7 @@ class Inspection:
     """An open look at one spool; a context manager. SpoolError where there is none, or it cannot be read."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._connection: sqlite3.Connection = connect_read_only(path)
         self._dictionaries = Dictionaries(self._connection)
 
@@ -66,7 +66,9 @@ class Inspection:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._connection.close()
         if isinstance(error, sqlite3.Error):
-            message = f"{self._path}: cannot be read ({error}); a daemon sets it aside and saves what it can"
+            message = f"{self.path}: cannot be read ({error})"
+            if database.is_damage(error):
+                message += "; a daemon sets it aside and saves what it can"
             raise SpoolError(message) from error
 
     def status(self) -> Status:
@@ -77,10 +79,10 @@ class Inspection:
             SinkStatus(s.name, s.depth, s.octets, s.oldest, s.orphaned, counts.get(s.name, {}))
             for s in cursors.standings(self._connection)
         ]
-        files = [self._path, self._path.with_name(self._path.name + "-wal")]
-        aside = salvage.files_set_aside(self._path)
+        files = [self.path, self.path.with_name(self.path.name + "-wal")]
+        aside = salvage.files_set_aside(self.path)
         return Status(
-            self._path, sum(file.stat().st_size for file in files if file.exists()), Lock(self._path).held(),
+            self.path, sum(file.stat().st_size for file in files if file.exists()), Lock(self.path).held(),
             sinks, aside,
         )  # fmt: skip
 
@@ -93,6 +95,17 @@ class Inspection:
             sql = "SELECT count(*) FROM aside WHERE ? IS NULL OR sink = ?"
             return int(self._connection.execute(sql, (sink, sink)).fetchone()[0])
         return sum(s.depth for s in cursors.standings(self._connection) if sink in (None, s.name))
+
+    def present(self, what: str, sink: str, sequences: Iterable[int]) -> set[int]:
+        """Which of these `pending` or `quarantined` would give."""
+        if what == "quarantined":
+            sql = "SELECT 1 FROM aside WHERE seq = ? AND sink = ?"
+        else:
+            sql = (
+                "SELECT 1 FROM log JOIN sink ON sink.position < log.seq AND log.wanted >> sink.id & 1"
+                " WHERE log.seq = ? AND sink.name = ?"
+            )
+        return {one for one in sequences if self._connection.execute(sql, (one, sink)).fetchone() is not None}
 
     def pending(self, sink: str) -> Iterator[Waiting]:
         """What this sink has still to get, oldest first, a page at a time."""

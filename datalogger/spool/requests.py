@@ -4,9 +4,10 @@ While a daemon has the spool open, a request is a row in its file: the daemon no
 carries it out. Without a daemon the command line takes the lock and does the same steps itself.
 """
 
+import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from datalogger.clock import Clock
+from datalogger.config.checks import nearest
 from datalogger.errors import DecodeError, SpoolError
-from datalogger.spool import bodies, database
+from datalogger.spool import bodies, database, faults
 from datalogger.spool.bodies import Body
 from datalogger.spool.database import Connection, from_us, to_us
 from datalogger.spool.eviction import Loss
@@ -155,13 +157,16 @@ def carry_out(
     """Do it, or have the daemon do it; how many records that were. Blocking. SpoolError says what is wrong."""
     with _opened(path) as log:
         if sink not in log.sinks and not _has_quarantine(log.connection, sink):
-            known = ", ".join(log.sinks) or "none"
-            raise SpoolError(f"{path}: no sink {sink!r} in this spool; it knows: {known}")
+            raise SpoolError(no_sink(path, sink, log.sinks))
         if verb == "replay" and sink not in log.sinks:
             raise SpoolError(f"{path}: sink {sink!r} is configured no more; configure it again, then replay")
         lock = Lock(path)
         try:
-            if lock.acquire():
+            try:
+                alone = lock.acquire()
+            except OSError as error:
+                raise SpoolError(faults.explain(error, path, 0)) from error
+            if alone:
                 return _carry_out_here(log, verb, sink, selector, told)
         finally:
             lock.release()
@@ -212,17 +217,23 @@ def _ask_daemon(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Log]:
-    if not path.is_file():
-        raise SpoolError(f"{path}: no spool there (path of [spool] in the configuration, or --spool)")
+    database.check_there(path, os.R_OK | os.W_OK)
+    database.connect_read_only(path).close()  # an empty file must not become a spool
     log = None
     try:
         log = Log(path)
         yield log
     except sqlite3.Error as error:
-        raise SpoolError(f"{path}: {error}; is this the spool, and may this user write it?") from error
+        raise SpoolError(f"{path}: cannot be worked on ({error}); may this user write there?") from error
     finally:
         if log is not None:
             log.close()
+
+
+def no_sink(path: Path, sink: str, known: Collection[str]) -> str:
+    """What to say of a sink that this spool does not know."""
+    near, names = nearest(sink, known), ", ".join(known) or "none"
+    return f"{path}: no sink {sink!r} in this spool{f'{near} It' if near else '; it'} knows: {names}"
 
 
 def _has_quarantine(connection: Connection, sink: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -235,7 +236,7 @@ def test_a_file_that_is_no_spool_is_said_and_not_touched(tmp_path: Path, command
 def test_a_sink_that_is_not_there_is_said(path: Path) -> None:
     shown = run("export", "cellar", "--spool", str(path))
     assert shown.exit_code == 1
-    assert "it knows: attic, cloud" in shown.output
+    assert "t knows: attic, cloud" in shown.output
 
 
 @pytest.mark.parametrize("command", ["status", "list", "replay", "drop", "export"])
@@ -251,3 +252,110 @@ def test_a_damaged_spool_is_said(path: Path, command: list[str]) -> None:
     shown = run(*command, "--spool", str(path))
     assert shown.exit_code == 1
     assert "cannot be read" in shown.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list"],
+        ["list", "--pending"],
+        ["export"],
+        ["replay", "--all"],
+        ["drop", "--pending", "--all", "--yes"],
+    ],
+)
+def test_a_slip_in_a_sinks_name_is_said_with_the_nearest(path: Path, command: list[str], at_work: bool) -> None:
+    shown = run(command[0], "atic", *command[1:], "--spool", str(path))
+    assert shown.exit_code == 1
+    assert "no sink 'atic' in this spool; did you mean \"attic\"? It knows: attic, cloud" in shown.stderr
+    assert shown.stdout == ""
+
+
+def test_sequences_that_are_not_there_are_said(path: Path, at_work: bool) -> None:
+    shown = run("replay", "attic", "4242", "--spool", str(path))
+    assert shown.exit_code == 1
+    assert shown.stdout == ""
+    assert "not in quarantine for attic: 4242 (see `datalogger spool list attic`)" in shown.stderr
+    shown = run("drop", "attic", "99", "98", "--pending", "--spool", str(path))  # and does not ask
+    assert shown.exit_code == 1
+    assert "not waiting for attic: 98, 99 (see `datalogger spool list attic --pending`)" in shown.stderr
+
+
+def test_sequences_that_are_there_are_done_beside_those_that_are_not(path: Path, at_work: bool) -> None:
+    row = json.loads(run("list", "attic", "--json", "--spool", str(path)).output.splitlines()[0])
+    shown = run("replay", "attic", str(row["sequence"]), "4242", "--json", "--spool", str(path))
+    assert shown.exit_code == 1
+    assert json.loads(shown.stdout) == {"sink": "attic", "replayed": 1}
+    assert "not in quarantine for attic: 4242" in shown.stderr
+
+
+def test_what_one_sink_has_taken_is_not_waiting_for_it(path: Path) -> None:
+    sequence = json.loads(run("list", "attic", "--json", "--spool", str(path)).output.splitlines()[0])["sequence"]
+    shown = run("drop", "cloud", str(sequence), "--quarantined", "--yes", "--spool", str(path))
+    assert shown.exit_code == 1
+    assert "not in quarantine for cloud" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["drop", "attic", "--pending", "--older", "7d", "--all", "--yes"], "--older, or --all"),
+        (["status", "x.toml"], "unexpected extra argument x.toml: did you mean -c x.toml?"),
+        (["list", "attic", "x.toml"], "unexpected extra argument x.toml: did you mean -c x.toml?"),
+        (["export", "attic", "x.db"], "unexpected extra argument x.db: did you mean --spool x.db?"),
+        (["list", "attic", "cloud"], "unexpected extra argument cloud"),
+        (["list", "x.toml"], "x.toml is no sink: did you mean -c x.toml?"),
+        (["replay", "x.toml", "--all"], "x.toml is no sink: did you mean -c x.toml?"),
+    ],
+)
+def test_what_contradicts_itself_or_is_too_much_is_said(arguments: list[str], said: str) -> None:
+    """Before any configuration is looked for: there is none here."""
+    shown = run(*arguments)
+    assert shown.exit_code == 2
+    assert said in " ".join(shown.output.split())
+    assert "/etc/" not in shown.output
+
+
+@pytest.mark.parametrize("command", [["status"], ["list", "attic"], ["export", "attic"], ["replay", "attic", "--all"]])
+def test_a_missing_configuration_is_said_with_the_option_that_names_another(tmp_path: Path, command: list[str]) -> None:
+    shown = run(*command, "-c", str(tmp_path / "no.toml"))
+    assert shown.exit_code == 78
+    assert f"datalogger spool {command[0]} -c FILE" in shown.output.replace("main", "datalogger", 1)
+
+
+@pytest.mark.parametrize("command", [["status"], ["list"], ["export", "attic"], ["replay", "attic", "--all"]])
+@pytest.mark.parametrize("kind", ["empty", "text", "another's", "another's without a table", "a directory"])
+def test_what_is_no_spool_is_called_so(tmp_path: Path, command: list[str], kind: str) -> None:
+    file = tmp_path / "other.db"
+    if kind == "a directory":
+        file.mkdir()
+    elif kind in ("empty", "text"):
+        file.write_text("Dear spool, " * 1000 if kind == "text" else "")
+    else:
+        with sqlite3.connect(file) as connection:
+            connection.execute("PRAGMA application_id = 7")
+            connection.execute("CREATE TABLE precious(value)")
+            if kind == "another's without a table":
+                connection.execute("DROP TABLE precious")
+        connection.close()
+    before = file.read_bytes() if file.is_file() else b""
+    shown = run(*command, "--spool", str(file))
+    assert shown.exit_code == 1
+    assert f"{file} is no spool of datalogger" in shown.output
+    assert "sets it aside" not in shown.output
+    assert before == (file.read_bytes() if file.is_file() else b"")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_spool_this_user_may_not_read_is_said_with_the_user_who_may(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda file, mode: False)
+    for command in (["status"], ["replay", "attic", "--all"]):
+        shown = run(*command, "--spool", str(path))
+        assert shown.exit_code == 1
+        assert f"sudo -u {path.owner()} datalogger spool" in shown.output
+
+
+def test_no_summary_of_a_command_is_cut_off() -> None:
+    assert "..." not in CliRunner().invoke(main, ["spool", "--help"], terminal_width=80).output.split("Commands:")[1]

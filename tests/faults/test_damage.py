@@ -122,7 +122,7 @@ async def test_another_programs_database_is_never_touched(bench: Bench, applicat
         connection.execute("CREATE TABLE precious(value)")
         connection.execute("INSERT INTO precious VALUES (42)")
     connection.close()
-    await left_alone(bench, str(bench.path), "is another program's database", "[spool] path")
+    await left_alone(bench, str(bench.path), "another program's database", "[spool] path")
     with sqlite3.connect(bench.path) as connection:
         assert connection.execute("SELECT value FROM precious").fetchall() == [(42,)]
     connection.close()
@@ -132,7 +132,7 @@ async def test_another_programs_database_without_a_table_is_not_taken_over(bench
     with sqlite3.connect(bench.path) as connection:
         connection.execute("PRAGMA application_id = 7")
     connection.close()
-    await left_alone(bench, "is another program's database")
+    await left_alone(bench, "another program's database")
 
 
 async def test_another_programs_database_put_in_our_place_while_in_use_is_never_touched(bench: Bench) -> None:
