@@ -97,13 +97,19 @@ class Daemon:
         before, self.configuration = self.configuration, configuration
         if before.spool != configuration.spool:
             log.warning("[spool] has changed; that takes effect when the daemon is started again")
-        await self._finish_sinks(_changed(before.sinks, configuration.sinks), drain=False)
+        gone_sinks = _changed(before.sinks, configuration.sinks)
+        await self._finish_sinks(gone_sinks, drain=False)
+        for name in gone_sinks:
+            service_log.forget(f"sink:{name}", f"aside:{name}", f"defect:{name}")
         await self._spool.reconfigure(configuration.sinks)
         self._router.replace(_routes(configuration.sinks))
         for name in _changed(configuration.sinks, before.sinks):
             self._start_sink(name, configuration.sinks[name])
         # Sources last, and closed for no longer than it takes to open them: what the meter says meanwhile is gone.
-        await self._stop_sources(_changed(before.sources, configuration.sources))
+        gone_sources = _changed(before.sources, configuration.sources)
+        await self._stop_sources(gone_sources)
+        for name in gone_sources:
+            service_log.forget(f"source:{name}", f"rejected:{name}")
         for name in _changed(configuration.sources, before.sources):
             self._start_source(name, configuration.sources[name])
         for name in before.sources.keys() - configuration.sources.keys():
