@@ -195,8 +195,9 @@ def _checks(kind: Any) -> Iterator[Check]:
 def _reason(error: Exception, value: object, kind: Any) -> str:
     """What msgspec or a check said, in a person's words."""
     if words := _choices(kind):
-        near = nearest(value, words) if isinstance(value, str) else ""
-        return f"expected {_one_of([shown(word) for word in words])}{near}"
+        near = nearest(value, [word for word in words if isinstance(word, str)]) if isinstance(value, str) else ""
+        unquoted = ", without quotes" if value in [str(word) for word in words] and value not in words else ""
+        return f"expected {_one_of([shown(word) for word in words])}{unquoted}{near}"
     text, _, place = one_line(str(error)).partition(" - at `$")
     plain = re.sub(r"`([a-z]+)(?: \| null)?`", lambda found: _PLAIN.get(found[1], found[1]), text)
     reason = plain[0].lower() + plain[1:].partition(", got ")[0] if plain.startswith("Expected") else plain

@@ -263,6 +263,10 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         LINE + "bytesize = 9\n" + FILE,
         ["FILE:4: source.house.bytesize: 9: expected 7 or 8"],
     ),
+    "a number in quotes that is a choice": (
+        LINE + 'bytesize = "8"\n' + FILE,
+        ['FILE:4: source.house.bytesize: "8": expected 7 or 8, without quotes'],
+    ),
     "a text for a list": (
         LEAST + 'sources = "house"',
         ['FILE:7: sink.archive.sources: "house": expected a list: write ["house"]'],
