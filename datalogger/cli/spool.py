@@ -165,7 +165,7 @@ def status(where: Where, as_json: bool) -> None:
     daemon = "a daemon is running" if found.daemon else "no daemon is running"
     click.echo(f"{found.path}: {_octets(found.octets)} on disk; {daemon}")
     for file in found.set_aside:
-        click.echo(f"damaged, kept for you to look at: {file}")
+        click.echo(f"set aside, kept for you to look at: {file}")
 
 
 @spool.command("list", short_help="Records in quarantine, or waiting.")

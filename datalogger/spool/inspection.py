@@ -38,7 +38,7 @@ class Status(Struct, frozen=True):
     daemon: bool
     sinks: list[SinkStatus]
     set_aside: list[Path]
-    """Damaged files kept for a person to look at."""
+    """Files set aside, kept for a person to look at."""
 
 
 class Waiting(Struct, frozen=True):
