@@ -5,8 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial, wraps
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
@@ -15,84 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from datalogger.cli import configuration
+from datalogger.cli.which_spool import Group, Where, which_spool
 from datalogger.clock import SystemClock
-from datalogger.config.load import load
 from datalogger.config.words import ByteSize, Duration
 from datalogger.encoding.report_json import encode_report
-from datalogger.errors import ConfigError, SpoolError
+from datalogger.errors import SpoolError
 from datalogger.spool import requests
 from datalogger.spool.inspection import Inspection, SinkStatus, Status
 from datalogger.spool.requests import Selector
 
 WORTH_A_BAR = 1000  # records: about a second of work
-
-Command = Callable[..., None]
-Where = Callable[[], Path]
-
-
-class _Subcommand(click.Command):
-    """Says what a superfluous argument may have been meant for."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.allow_extra_args = True
-        super().parse_args(ctx, args)
-        if ctx.args and not ctx.resilient_parsing:
-            meant = _option_meant(ctx.args[0])
-            ctx.fail(f"unexpected extra argument {ctx.args[0]}{f': did you mean {meant}?' if meant else ''}")
-        return ctx.args
-
-
-def _option_meant(argument: str) -> str | None:
-    options = {".toml": "-c", ".db": "--spool"}
-    option = options.get(Path(argument).suffix)
-    return f"{option} {argument}" if option else None
-
-
-def _spool_path(config: Path, given: Path | None) -> Path:
-    """--spool, else [spool] of the configuration."""
-    if given is not None:
-        return given
-    try:
-        options = load(config, read_secrets=False)[0].spool
-    except ConfigError as error:
-        configuration.refuse(error)
-    if options.durability == "memory":
-        raise click.ClickException(
-            f'{config}: [spool] has durability = "memory": it lives in the daemon, there is no file to look at'
-        )
-    return options.path
-
-
-def _where(command: Command) -> Command:
-    """The two options that say which spool is meant; the command gets `where`, to be called when its usage is right.
-
-    Who forgot an option should not read of a configuration that was never named.
-    """
-
-    @click.option(
-        "-c",
-        "--config",
-        type=click.Path(path_type=Path, readable=False),
-        envvar=configuration.VARIABLE,
-        default=configuration.DEFAULT,
-        show_default=True,
-        show_envvar=True,
-        help="The configuration that names the spool.",
-    )
-    @click.option(
-        "--spool",
-        "path",
-        type=click.Path(path_type=Path, readable=False),
-        help="The spool's file itself, instead of a configuration.",
-    )
-    @wraps(command)
-    def told(config: Path, path: Path | None, **rest: Any) -> None:
-        if (meant := _option_meant(rest.get("sink") or "")) is not None:
-            raise click.UsageError(f"{rest['sink']} is no sink: did you mean {meant}?")
-        command(where=partial(_spool_path, config, path), **rest)
-
-    return told
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For machines: JSON, one object a line.")
@@ -114,11 +44,7 @@ def _said() -> Iterator[None]:
         sys.exit(0)
 
 
-class _Group(click.Group):
-    command_class = _Subcommand
-
-
-@click.group(cls=_Group, short_help="Look into the spool; replay, drop, export.")
+@click.group(cls=Group, short_help="Look into the spool; replay, drop, export.")
 def spool() -> None:
     """Look into the spool, replay what was refused, drop or export what is there.
 
@@ -135,7 +61,7 @@ def spool() -> None:
 
 
 @spool.command(short_help="What is waiting for whom, what is in quarantine.")
-@_where
+@which_spool
 @as_json
 def status(where: Where, as_json: bool) -> None:
     """Depth, octets and age of every sink's backlog, and what is in quarantine.
@@ -170,7 +96,7 @@ def status(where: Where, as_json: bool) -> None:
 
 @spool.command("list", short_help="Records in quarantine, or waiting.")
 @click.argument("sink", required=False)
-@_where
+@which_spool
 @quarantined
 @pending
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many records.")
@@ -194,7 +120,7 @@ def list_records(where: Where, sink: str | None, what: str | None, limit: int, a
 @spool.command(short_help="Send records in quarantine again.")
 @click.argument("sink")
 @click.argument("sequences", nargs=-1, type=int)
-@_where
+@which_spool
 @click.option("--all", "everything", is_flag=True, help="Everything in quarantine for this sink.")
 @as_json
 def replay(where: Where, sink: str, sequences: tuple[int, ...], everything: bool, as_json: bool) -> None:
@@ -211,7 +137,7 @@ def replay(where: Where, sink: str, sequences: tuple[int, ...], everything: bool
 @spool.command(short_help="Give up records.")
 @click.argument("sink")
 @click.argument("sequences", nargs=-1, type=int)
-@_where
+@which_spool
 @quarantined
 @pending
 @click.option("--all", "everything", is_flag=True, help="All of them.")
@@ -249,7 +175,7 @@ def drop(
 
 @spool.command(short_help="Write records to a file.")
 @click.argument("sink")
-@_where
+@which_spool
 @quarantined
 @pending
 @click.option("-o", "--output", type=click.File("wb"), default="-", help="A file; standard output if not given.")
