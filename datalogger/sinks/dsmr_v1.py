@@ -25,11 +25,12 @@ READINGS = "/api/v2/datalogger/dsmrreading"
 # People paste the whole endpoint; what stands before it is the server.
 _PASTED = re.compile(r"/+api/v[12](/.*)?$")
 
-# A server whose API v2 does not answer is not asked again for this long. Seconds.
+# A server that has no API v2 for us, and says so, is not asked again for this long. Seconds.
 CONFIRM_PAUSE = 600.0
 
-# So many questions in a row may hang: an overloaded server answers none of them, nor would it take the telegram.
-CONFIRM_TRIES = 3
+# So many questions in a row may hang before a telegram goes unasked: an overloaded server answers none of them, and
+# has stored what was sent all the same; but where API v2 hangs for ever, telegrams must pass too.
+CONFIRM_TRIES = 8
 
 
 def dsmr_reader(url: str) -> Origin:
@@ -146,12 +147,12 @@ class DsmrV1:
                 raise  # nor could the telegram be sent
             self._unanswered += 1
             if self._unanswered < CONFIRM_TRIES:
-                raise  # a server that is overloaded takes no telegram either
-            count = None
-        else:
-            count = readings(answer)
-            if count is None and (answer.status >= 500 or answer.status == 429):
-                return False  # for now; ask again next time
+                raise
+            self._unanswered = 0
+            return False
+        count = readings(answer)
+        if count is None and (answer.status >= 500 or answer.status == 429):
+            return False  # for now; ask again next time
         self._unanswered = 0
         if count is None:
             self._confirm_after = self._clock.monotonic() + CONFIRM_PAUSE
