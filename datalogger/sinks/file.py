@@ -6,9 +6,10 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -21,11 +22,17 @@ from datalogger.encoding.report_json import encode_report
 from datalogger.errors import ReportsRejected, SinkError, SinkMisconfigured, SinkUnavailable
 from datalogger.model import Delivery, Report
 from datalogger.sinks.archive import Archive, Tidying
+from datalogger.sinks.own_thread import OwnThread
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 # A line that was cut by a crash is looked for this far from the end; no report is as long.
 LONGEST_LINE = 1024 * 1024  # octets
+
+# How long `reachable` looks for the directory. Seconds.
+REACH = 2.0
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -57,7 +64,11 @@ class FileSinkConfig(SinkOptions, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class FileSink:
-    """Appends. Every batch is written wholly, or taken back from the files and offered again."""
+    """Appends. Every batch is written wholly, or taken back from the files and offered again.
+
+    A disk may block for as long as it likes (a network file system whose server is gone, a worn SD card): all
+    that touches it runs in this sink's own thread.
+    """
 
     config_type: ClassVar[type[FileSinkConfig]] = FileSinkConfig
     # More would not be cheaper, and its encoding would keep the neighbours waiting.
@@ -67,22 +78,20 @@ class FileSink:
         self._log = log.bind(sink=name)
         self._config = config
         self._clock = clock
+        # A little less than what the forwarder allows, so that the sink can say what it was that took so long.
+        self._limit = config.timeout * 0.95
+        self._disk = OwnThread()
+        self._since = 0.0  # on the monotonic clock: when the disk was last given something to do
+        # What follows is the thread's.
         self._archive = Archive(config.path, ".jsonl" if config.format == "report" else ".p1")
         self._current: dict[str, tuple[str, int, Path]] = {}  # source → day, number and path of the file at hand
         self._stop = threading.Event()
-        self._tidying: asyncio.Future[None] | None = None
+        self._tidying: threading.Thread | None = None
         self._retired: set[Path] = set()  # what the tidying under way packs or deletes
 
     async def open(self) -> None:
-        path = self._config.path
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._explain(error, path) from None
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise self._explain(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), path)
-        self._current.clear()
         self._stop.clear()
+        await self._at_disk(self._make_directory)
 
     async def deliver(self, batch: Sequence[Delivery]) -> None:
         rejected, pieces = {}, []
@@ -92,15 +101,59 @@ class FileSink:
                 rejected[index] = "no telegram: it came over a protocol that has none"
             else:
                 pieces.append(piece)
-        await self._append_all(pieces)
+        if pieces:
+            written: list[_Written] = []
+            undo = partial(self._take_back, written)
+            await self._at_disk(partial(self._append_all, pieces, written), undo)
         if rejected:
             raise ReportsRejected(rejected)
 
     async def reachable(self) -> bool:
-        return self._config.path.is_dir()
+        try:
+            async with asyncio.timeout(REACH):
+                return await self._at_disk(self._config.path.is_dir)
+        except (SinkUnavailable, OSError):  # TimeoutError too
+            return False
 
     async def close(self) -> None:
         self._stop.set()
+        self._disk.end()
+
+    async def _at_disk(self, work: Callable[[], T], undo: Callable[[], None] | None = None) -> T:
+        """What comes of `work`. SinkUnavailable where it takes too long, or what went before still does.
+
+        undo: runs after `work` where nobody waited for its end: the batch will be offered again.
+        """
+        if self._disk.busy:
+            raise self._stuck()
+        self._since = self._clock.monotonic()
+        outcome = self._disk.start(work)
+        try:
+            async with asyncio.timeout(self._limit):
+                return await asyncio.shield(outcome)
+        except (TimeoutError, asyncio.CancelledError) as end:
+            if undo is not None:
+                self._disk.start(undo)
+            if isinstance(end, TimeoutError):
+                raise self._stuck() from None
+            raise
+
+    def _stuck(self) -> SinkUnavailable:
+        waited = self._clock.monotonic() - self._since
+        return SinkUnavailable(
+            f"{self._config.path} does not take a write for {waited:.0f} s: is the disk, or the server that it is "
+            "mounted from, alive?"
+        )
+
+    def _make_directory(self) -> None:
+        path = self._config.path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._explain(error, path) from None
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise self._explain(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), path)
+        self._current.clear()
 
     def _encode(self, report: Report) -> "_Piece | None":
         if self._config.format == "report":
@@ -117,24 +170,24 @@ class FileSink:
             return ""
         return (report.received_at or self._clock.now()).astimezone().strftime("%Y-%m-%d")
 
-    async def _append_all(self, pieces: "Sequence[_Piece]") -> None:
-        """All of them or none. SinkError."""
-        written: dict[Path, int] = {}  # path → its size before this batch
+    def _append_all(self, pieces: "Sequence[_Piece]", written: "list[_Written]") -> None:
+        """All of them or none; what is done so far stands in `written`. SinkError."""
         path = self._config.path
         try:
             for path, octets in self._by_file(pieces):
-                before = _append(path, octets, whole_lines=self._config.format == "report")
-                written.setdefault(path, before)
+                written.append(_append(path, octets, whole_lines=self._config.format == "report"))
             if self._config.fsync:
-                for path in written:
-                    await asyncio.to_thread(_sync, path)
-        except (OSError, asyncio.CancelledError) as error:
-            for touched, size in written.items():
-                _take_back(touched, size)
-            self._current.clear()
-            if isinstance(error, OSError):
-                raise self._explain(error, path) from None
-            raise
+                for path, _, _ in written:
+                    _sync(path)
+        except OSError as error:
+            self._take_back(written)
+            raise self._explain(error, path) from None
+
+    def _take_back(self, written: "list[_Written]") -> None:
+        while written:
+            with contextlib.suppress(OSError):  # then a report stands there twice, which is better than not at all
+                _cut_off(*written.pop())
+        self._current.clear()
 
     def _by_file(self, pieces: "Sequence[_Piece]") -> "Iterator[tuple[Path, bytes]]":
         """What is appended to which file. A file is chosen only when what goes before it is written."""
@@ -168,16 +221,17 @@ class FileSink:
         return path, max(limit - size, len(octets))
 
     def _tidy(self, source: str, day: str, number: int) -> None:
-        """Pack and delete older files in a thread, beside the deliveries: a day of reports takes seconds."""
+        """Pack and delete older files beside the deliveries, in another thread: a day of reports takes seconds."""
         config = self._config
         if not config.gzip and config.keep is None:
             return
-        if self._tidying is not None and not self._tidying.done():
+        if self._tidying is not None and self._tidying.is_alive():
             return  # it has its turn with the next file
         plan = self._archive.plan(source, day, number, pack=config.gzip, keep=config.keep)
         self._retired = {*plan.delete, *plan.pack}
         if self._retired:
-            self._tidying = asyncio.get_running_loop().run_in_executor(None, self._tidy_now, plan)
+            self._tidying = threading.Thread(target=self._tidy_now, args=(plan,), daemon=True)
+            self._tidying.start()
 
     def _tidy_now(self, plan: Tidying) -> None:
         try:
@@ -206,22 +260,30 @@ class _Piece(NamedTuple):
     octets: bytes
 
 
-def _append(path: Path, octets: bytes, *, whole_lines: bool) -> int:
-    """Append all or nothing; the size before. What a crash left of a last line is seen to first. OSError."""
+class _Written(NamedTuple):
+    """What was appended to one file: from which size, to which."""
+
+    path: Path
+    before: int
+    after: int
+
+
+def _append(path: Path, octets: bytes, *, whole_lines: bool) -> _Written:
+    """Append all or nothing. What a crash left of a last line is seen to first. OSError."""
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
         size = os.fstat(file).st_size
         if size and os.pread(file, 1, size - 1) != b"\n":
             size = _end_torn_line(file, size, whole_lines=whole_lines)
+        done = 0
         try:
-            rest = memoryview(octets)
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            while done < len(octets):
+                done += os.write(file, memoryview(octets)[done:])
         except OSError:
             with contextlib.suppress(OSError):  # the first error is the one to tell
-                os.ftruncate(file, size)
+                _cut_off(file, size, size + done)
             raise
-        return size
+        return _Written(path, size, size + done)
     finally:
         os.close(file)
 
@@ -269,6 +331,11 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _take_back(path: Path, size: int) -> None:
-    with contextlib.suppress(OSError):  # then a report stands there twice, which is better than not at all
-        os.truncate(path, size)
+def _cut_off(file: Path | int, before: int, after: int) -> None:  # a path, or an open file's number
+    """Make `file` as it was before. OSError.
+
+    Not where somebody has written there since: a write that was stuck may end long after a reload gave
+    this archive another sink, and what that one wrote is taken.
+    """
+    if os.stat(file).st_size == after:  # noqa: PTH116 - pathlib knows no open files
+        os.truncate(file, before)

@@ -4,14 +4,17 @@ import gzip
 import json
 import os
 import resource
-from collections.abc import Sequence
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from datalogger.config.words import ByteSize
+from datalogger.config.words import ByteSize, Duration
 from datalogger.encoding.report_json import encode_report
 from datalogger.errors import ReportsRejected, SinkMisconfigured, SinkUnavailable
 from datalogger.model import Delivery, Report
@@ -55,7 +58,7 @@ async def deliver(sink: FileSink, *batches: Sequence[Delivery]) -> None:
 
 async def tidied(sink: FileSink) -> None:
     if sink._tidying is not None:
-        await sink._tidying
+        await asyncio.to_thread(sink._tidying.join, 60)
 
 
 def names(path: Path) -> list[str]:
@@ -341,3 +344,121 @@ async def test_closing_twice_or_unopened_is_safe(tmp_path: Path) -> None:
     sink = sink_for(tmp_path)
     await sink.close()
     await sink.close()
+
+
+# -- a disk that blocks -------------------------------------------------------------------------------
+
+
+class StuckDisk:
+    """Writes to files in one directory wait until it is released, as on a network file system whose server is gone."""
+
+    def __init__(self, directory: Path) -> None:
+        self.attempts = 0
+        self._directory = str(directory)
+        self._free = threading.Event()
+        self._write = os.write
+
+    def write(self, file: int, octets: bytes) -> int:
+        if str(Path(f"/proc/self/fd/{file}").readlink()).startswith(self._directory):
+            self.attempts += 1
+            self._free.wait(60)
+        return self._write(file, octets)
+
+    def release(self) -> None:
+        self._free.set()
+
+
+@pytest.fixture
+def stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StuckDisk]:
+    disk = StuckDisk(tmp_path)
+    monkeypatch.setattr(os, "write", disk.write)
+    yield disk
+    disk.release()
+
+
+async def idle(sink: FileSink) -> None:
+    assert sink._disk._last is not None
+    await asyncio.wait_for(sink._disk._last, 30)
+
+
+async def test_while_a_write_is_stuck_everybody_else_goes_on_and_no_other_is_begun(
+    tmp_path: Path, stuck: StuckDisk
+) -> None:
+    sink = sink_for(tmp_path, timeout=Duration(0.2))
+    await sink.open()
+    for _ in range(3):  # the first finds out, after its time; the others know
+        with pytest.raises(SinkUnavailable, match=f"{tmp_path} does not take a write for [0-9]+ s: is the disk"):
+            await sink.deliver(reports())
+        await sink.close()
+        with pytest.raises(SinkUnavailable, match="does not take a write"):
+            await sink.open()
+    assert not await sink.reachable()
+    assert stuck.attempts == 1
+
+
+async def test_a_batch_that_was_given_up_is_taken_back_when_its_write_ends_after_all(
+    tmp_path: Path, stuck: StuckDisk
+) -> None:
+    file = tmp_path / "house-2026-11-20.jsonl"
+    file.write_bytes(b"{}\n")
+    sink = sink_for(tmp_path, timeout=Duration(0.1))
+    await sink.open()
+    with pytest.raises(SinkUnavailable):
+        await sink.deliver(reports(3))
+    await sink.close()
+    stuck.release()
+    await idle(sink)
+    assert file.read_bytes() == b"{}\n"
+    await deliver(sink, reports(3))
+    assert lines(file) == [b"{}", *(encode_report(delivery.report) for delivery in reports(3))]
+
+
+async def test_a_batch_that_was_given_up_in_the_moment_it_was_written_is_taken_back(tmp_path: Path) -> None:
+    file = tmp_path / "house-2026-11-20.jsonl"
+    sink = sink_for(tmp_path)
+    await sink.open()
+    delivering = asyncio.create_task(sink.deliver(reports()))
+    await asyncio.sleep(0)  # it begins
+    while not (file.exists() and file.stat().st_size):
+        os.sched_yield()  # the loop stands still: that it is written is not known there
+    delivering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await delivering
+    await idle(sink)
+    assert file.read_bytes() == b""
+    await sink.close()
+
+
+async def test_what_another_sink_wrote_behind_a_stuck_write_is_not_taken_back_with_it(
+    tmp_path: Path, stuck: StuckDisk
+) -> None:
+    old = sink_for(tmp_path, timeout=Duration(0.1))
+    await old.open()
+    with pytest.raises(SinkUnavailable):
+        await old.deliver(reports(1))
+    taken = encode_report(reports(2)[1].report)
+    with (tmp_path / "house-2026-11-20.jsonl").open("ab") as file:  # a reload gave the archive another sink
+        file.write(taken + b"\n")
+    stuck.release()
+    await idle(old)
+    await old.close()
+    assert taken in lines(tmp_path / "house-2026-11-20.jsonl")
+
+
+@pytest.mark.slow
+def test_a_write_that_is_stuck_does_not_hold_up_the_end_of_the_process(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "house.p1")
+    code = (
+        "import asyncio, os, sys\n"
+        "from pathlib import Path\n"
+        "from datalogger.config.words import Duration\n"
+        "from tests.sinks.test_file import deliver, reports, sink_for\n"
+        "path = Path(sys.argv[1])\n"
+        "nobody_reads = os.open(path / 'house.p1', os.O_RDWR)\n"
+        "sink = sink_for(path, format='telegram', rotate='never', timeout=Duration(0.5))\n"
+        "asyncio.run(deliver(sink, reports(50, frame=bytes(4096))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert f"{tmp_path} does not take a write" in done.stderr
