@@ -136,6 +136,10 @@ class Keeper:
                 raise
             self.fail(error)
             return
+        except Lost:
+            self._back_into_ram()
+            await self.open(floor)
+            return
         self.metrics.set("datalogger_spool_bytes", value=sum(self.space))
         if not known:
             self.next = max(self.next, following)

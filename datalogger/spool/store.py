@@ -68,12 +68,13 @@ class Store:
         """Open or begin the file: where every sink stands in it, the next free sequence, its size.
 
         floor: the first sequence this process has given, None where it gave none. A file that knows a
-        higher one cannot be gone on with, and is set aside. Failing where nothing can be opened.
+        higher one cannot be gone on with, and is set aside. Failing where nothing can be opened; Lost where a file
+        that was removed could be copied at last, see `run`: then open again.
         """
         return await self._in_thread(lambda: self._open(names, floor))
 
     async def run(self, work: Callable[[Log], T]) -> T:
-        """Failing or Lost; the file is closed then."""
+        """Failing or Lost; the file is closed then, unless it was removed and cannot be copied: `open` tries again."""
         return await self._in_thread(lambda: self._run(work))
 
     async def close(self) -> None:
@@ -118,8 +119,11 @@ class Store:
 
     def _open(self, names: Collection[str], floor: int | None) -> tuple[list[Standing], int, Space]:
         try:
-            database.check_kind(self._path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            if self._log is not None:
+                self._check_place(self._log)
+                self._close_log()  # it was put back
+            database.check_kind(self._path)
             if not self._lock.acquire():
                 pid = self._lock.holder()
                 raise Busy(
@@ -136,6 +140,8 @@ class Store:
                     raise
                 self._give_up_file(error)
                 return self._begin(names, floor)
+        except Lost:
+            raise
         except (sqlite3.Error, SpoolError, OSError) as error:
             raise self._failing(error) from error
 
@@ -170,9 +176,7 @@ class Store:
         if self._log is None:
             raise Failing(f"{self._path}: not open")
         try:
-            if not self._had_open():
-                self._bring_back(self._log)
-                raise Lost(f"{self._path} was removed or replaced")
+            self._check_place(self._log)
             return work(self._log)
         except Lost:
             raise
@@ -186,14 +190,29 @@ class Store:
                 raise self._failing(second) from second
             raise Lost(str(error)) from error
 
-    def _bring_back(self, log: Log) -> None:
-        """Somebody removed the file or put another in its place: what is written now would be gone with this process.
+    def _check_place(self, log: Log) -> None:
+        """Lost where somebody removed the file or put another in its place: what is written now would be gone with
+        this process.
 
-        It can still be read, so a copy is set aside, to be salvaged into a new file.
+        It can still be read, so a copy is set aside, to be salvaged into a new file. Failing where there is no room
+        for one: the open file is the last hold on what it has, and is closed only when its copy is whole.
         """
+        if self._had_open():
+            return
         target = salvage.free_name(self._path, self._clock.now())
-        private.make(target)
-        log.connection.execute("VACUUM INTO ?", (str(target),))
+        try:
+            private.make(target)
+            log.connection.execute("VACUUM INTO ?", (str(target),))
+        except (sqlite3.Error, OSError) as error:
+            with suppress(OSError):
+                target.unlink(missing_ok=True)
+            if database.is_damage(error):
+                raise  # no later copy would be better
+            raise Failing(
+                f"{self._path} was removed or replaced while in use and cannot be copied back yet; what it holds"
+                f" is lost if datalogger ends before: {faults.explain(error, self._path, self._min_free)}",
+                kind="removed, full" if faults.is_full(error) else "removed",
+            ) from error
         self._close_log()
         for suffix in ("-wal", "-shm"):  # of the file that is gone: SQLite would read them into the next one
             if self._had_open(suffix):
@@ -205,6 +224,7 @@ class Store:
         )  # fmt: skip
         self._set_aside.append((target, {}))
         self.began = False
+        raise Lost(f"{self._path} was removed or replaced")
 
     def _give_up_file(self, why: Exception) -> None:
         self._close_log()
@@ -251,7 +271,8 @@ class Store:
                 salvage.mark_done(self._path, self._finished.pop())
 
     def _failing(self, error: Exception) -> Failing:
-        self._close_log()
+        if database.is_damage(error) or not self._may_be_removed():
+            self._close_log()
         if isinstance(error, Failing):
             return error
         return Failing(faults.explain(error, self._path, self._min_free), kind="full" if faults.is_full(error) else "")
@@ -264,6 +285,18 @@ class Store:
             except sqlite3.Error as error:  # what was committed stands in the write-ahead log
                 _log.warning("spool closed with an error", file=str(self._path), error=str(error))
 
+    def _may_be_removed(self) -> bool:
+        """Whether closing the open file may give up the last hold on it."""
+        try:
+            return not self._had_open()
+        except OSError:  # whether it is there cannot be told
+            return True
+
     def _shut(self) -> None:
+        if self._log is not None and self._may_be_removed():
+            _log.error(
+                "reports lost: the spool's file was removed while in use, and there was no room to copy it back",
+                file=str(self._path),
+            )
         self._close_log()
         self._lock.release()

@@ -2,16 +2,19 @@
 
 import os
 import random
+import shutil
 import socket
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from datalogger.model import Report
 from datalogger.spool.spool import Spool
-from tests.spool.conftest import Bench
+from tests.spool.conftest import SINK, Bench
 from tests.spool.reports import report
 
 COUNT = 300
@@ -394,3 +397,84 @@ async def test_a_file_removed_or_replaced_while_in_use_loses_nothing(bench: Benc
                 found += [delivery.report.frame for delivery in batch]
                 spool.accept(sink, [delivery.sequence for delivery in batch])
             assert sorted(found) == sorted(sent)
+
+
+class NoRoomForACopy(sqlite3.Connection):
+    """While `full`, a copy breaks off in its middle as it does on a full disk."""
+
+    full = False
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if NoRoomForACopy.full and sql.startswith("VACUUM INTO"):
+            Path(parameters[0]).write_bytes(b"half a copy")
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return super().execute(sql, parameters)
+
+
+@pytest.fixture
+def scarce(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[NoRoomForACopy]]:
+    monkeypatch.setattr(NoRoomForACopy, "full", False)
+    yield NoRoomForACopy
+
+
+def on(bench: Bench) -> Spool:
+    def connect(path: Path) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, factory=NoRoomForACopy)
+
+    return Spool(bench.options, bench.sinks, clock=bench.clock, metrics=bench.metrics, connect=connect)
+
+
+@pytest.mark.parametrize("gone", ["the file", "its directory", "moved, and put back"])
+async def test_a_removed_file_that_finds_no_room_for_its_copy_is_held_until_it_does(
+    tmp_path: Path, scarce: type[NoRoomForACopy], gone: str
+) -> None:
+    bench = Bench(tmp_path / "folder" / "spool.db")
+    spool = on(bench)
+    await spool.open()
+    sent = bench.fill(spool, 200, ("a",))
+    await bench.window_closes(spool)
+    scarce.full = True
+    if gone == "its directory":
+        shutil.rmtree(bench.path.parent)
+    else:
+        bench.path.rename(tmp_path / "elsewhere")
+    with capture_logs() as logs:
+        sent += bench.fill(spool, 1, ("a",))
+        for _ in range(3):  # at each, one more attempt
+            bench.clock.advance(31)
+            await bench.window_closes(spool)
+            assert spool.state == "degraded"
+            assert aside(bench) == []
+    told = [entry["error"] for entry in logs if entry["event"].startswith("spool degraded")]
+    assert len(told) == (2 if gone == "its directory" else 1)
+    assert f"{bench.path} was removed or replaced" in told[-1]
+    assert "has no room" in told[-1]
+    if gone == "moved, and put back":
+        (tmp_path / "elsewhere").rename(bench.path)
+    scarce.full = False
+    bench.clock.advance(31)
+    await salvaged(bench, spool)
+    assert spool.state == "durable"
+    assert len(aside(bench)) == (gone != "moved, and put back")
+    assert spool.backlog("a").depth == len(sent)
+    await spool.close()
+    bench.sinks = {"a": SINK}
+    async with bench.open() as again:
+        assert len(await bench.drain(again, "a")) == len(sent)
+
+
+async def test_a_removed_file_that_never_found_room_is_mourned_at_the_end(
+    bench: Bench, scarce: type[NoRoomForACopy]
+) -> None:
+    spool = on(bench)
+    await spool.open()
+    bench.fill(spool, 3)
+    await bench.window_closes(spool)
+    scarce.full = True
+    bench.path.unlink()
+    await bench.window_closes(spool)
+    with capture_logs() as logs:
+        await spool.close()
+    assert [entry for entry in logs if entry["event"].startswith("reports lost: the spool's file was removed")]
