@@ -8,6 +8,7 @@ Two keywords are not shown but steer: `repeats` and `resolved`, see `Repeats`.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from datalogger.clock import Clock, SystemClock
 from datalogger.config.concealment import Concealment
 from datalogger.config.secrets import Secret
+from datalogger.service.lines_out import LinesOut
 from datalogger.service.repeats import Repeats
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -48,6 +50,7 @@ _processors: list[Processor] = []
 _hidden: set[str] = set()
 _conceal = Concealment([])
 _repeats: Repeats | None = None
+_out = LinesOut()
 
 
 def configure(level: Level = "info", format: Format = "auto", *, clock: Clock | None = None) -> None:
@@ -101,6 +104,7 @@ async def summarise() -> NoReturn:
     try:
         while True:
             await asyncio.sleep(LOOK)
+            _say_what_was_dropped()
             _say_what_is_held()
     finally:
         _say_what_is_held(all=True)
@@ -114,6 +118,11 @@ def forget(*keys: str) -> None:
 
 def _say_what_is_held(*, all: bool = False) -> None:
     _say(_repeats.due(all=all) if _repeats else ())
+
+
+def _say_what_was_dropped() -> None:
+    if count := _out.dropped(sys.stderr):
+        structlog.get_logger().error("log lines dropped: whoever reads them did not", lines=count)
 
 
 def _say(events: Iterable[tuple[str, EventDict]]) -> None:
@@ -194,11 +203,10 @@ class _Lines:
         self._journal = _is_journal(sys.stderr)
 
     def _write(self, level: str, line: str) -> None:
-        try:
-            sys.stderr.write(f"{PRIORITIES[level] if self._journal else ''}{line}\n")
-            sys.stderr.flush()
-        except (AttributeError, OSError, ValueError):  # no standard error, a full disk, a closed pipe: nobody to tell
-            pass
+        _say_what_was_dropped()
+        # No standard error, a full disk, a closed pipe: nobody to tell.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            _out.write(sys.stderr, f"{PRIORITIES[level] if self._journal else ''}{line}")
 
     def debug(self, line: str) -> None:
         self._write("debug", line)

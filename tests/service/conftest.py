@@ -9,6 +9,7 @@ import structlog
 
 from datalogger.config.concealment import Concealment
 from datalogger.service import log
+from datalogger.service.lines_out import LinesOut
 
 
 class ManualClock:
@@ -46,6 +47,7 @@ def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     monkeypatch.setattr(log, "_repeats", None)
+    monkeypatch.setattr(log, "_out", LinesOut())
     monkeypatch.setattr(log, "_hidden", set())
     monkeypatch.setattr(log, "_conceal", Concealment([]))
     yield

@@ -291,6 +291,46 @@ def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPat
     structlog.get_logger().error("none at all")
 
 
+def test_a_log_pipe_that_nobody_reads_stops_nobody_and_what_was_dropped_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w", encoding="utf-8") as stream, os.fdopen(reading, encoding="utf-8") as reader:
+        monkeypatch.setattr(sys, "stderr", stream)
+        log.configure("error", format="json")
+        for number in range(2000):  # far more than a pipe holds
+            structlog.get_logger().error("down", number=number)
+        os.set_blocking(reading, False)
+        kept = [json.loads(line) for line in reader.read().splitlines()]
+        structlog.get_logger().error("up")
+        dropped, up = [json.loads(line) for line in reader.read().splitlines()]
+    assert 0 < len(kept) < 2000
+    assert [line["number"] for line in kept] == list(range(len(kept)))
+    assert dropped["event"].startswith("log lines dropped")
+    assert dropped["lines"] == 2000 - len(kept)
+    assert up["event"] == "up"
+
+
+def test_what_was_dropped_is_said_also_where_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w", encoding="utf-8") as stream, os.fdopen(reading, encoding="utf-8") as reader:
+        monkeypatch.setattr(sys, "stderr", stream)
+
+        async def main() -> None:
+            log.configure("error", format="json", clock=VirtualClock())
+            for number in range(2000):
+                structlog.get_logger().error("down", number=number)
+            os.set_blocking(reading, False)
+            reader.read()
+            summarising = asyncio.create_task(log.summarise())
+            await asyncio.sleep(log.LOOK + 1)
+            summarising.cancel()
+
+        run(main())
+        [line] = reader.read().splitlines()
+    assert json.loads(line)["event"].startswith("log lines dropped")
+
+
 def in_a_process(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
