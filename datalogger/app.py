@@ -85,7 +85,10 @@ class Daemon:
         self._started = True
 
     async def stop(self) -> None:
-        """Sources first, then what the sinks still take within the grace, then the spool: the rest is on disk."""
+        """Sources first, then what the sinks still take within the grace, then the spool.
+
+        The spool commits all the while: what is killed in its grace loses no more than a window.
+        """
         self._started = False
         await self._stop_sources(self.configuration.sources)
         await self._finish_sinks(self._forwarders, drain=True)
@@ -240,15 +243,15 @@ async def serve(configuration: Configuration, *, watchers: Sequence[Callable[[Re
             service.start("status", status.run)
 
     log.info("starting", version=__version__, configuration=str(configuration.file))
-    service.start("watchdog", partial(feed, notifier, heartbeats))
     service.start("log", service_log.summarise)
     open_status_port(configuration.service.listen)
     try:
         await daemon.start()
     except SpoolError:
-        await service.stop("watchdog", "status", "log")
+        await service.stop("status", "log")
         raise
     notifier.ready(daemon.summary())
+    service.start("watchdog", partial(feed, notifier, heartbeats, daemon.summary))
     while True:
         await first(stop.wait(), reload.wait())
         if stop.is_set():

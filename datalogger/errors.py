@@ -80,4 +80,4 @@ class ReportsRejected(SinkError):
 
 
 class SpoolError(DataloggerError):
-    """The spool cannot do what was asked (a command against it); never raised towards a source."""
+    """The spool cannot do what a command asks of it, or another daemon has it; never raised towards a source."""

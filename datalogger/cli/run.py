@@ -1,7 +1,6 @@
 """datalogger run"""
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from datalogger.cli.configuration import argument, load_or_exit
+from datalogger.cli.say import silence
 from datalogger.errors import SpoolError
 from datalogger.model import Report
 
@@ -28,6 +28,11 @@ def run(config: Path, demo: bool, show: bool) -> None:
     \b
     Ctrl-C or SIGTERM   stop: sources close, the spool is written, servers get 5 s; a second one ends at once
     SIGHUP              read the configuration again; what did not change keeps running
+
+    \b
+    Exit status:  0  stopped as told
+                 75  another datalogger has the spool
+                 78  the configuration is not right
     """
     if demo:
         from datalogger.cli.demo import demonstration
@@ -47,7 +52,7 @@ def _run(path: Path, *, show: bool) -> None:
     # Imported late: `run --help` and a refused configuration need none of it.
     from datalogger.app import serve
 
-    watchers: list[Callable[[Report], None]] = [_show] if show else []
+    watchers: list[Callable[[Report], None]] = [_shower()] if show else []
     try:
         asyncio.run(serve(configuration, watchers=watchers))
     except SpoolError as error:
@@ -55,11 +60,17 @@ def _run(path: Path, *, show: bool) -> None:
         sys.exit(EX_TEMPFAIL)
 
 
-def _show(report: Report) -> None:
+def _shower() -> Callable[[Report], None]:
+    """Prints a line for each report. A reader that stands still or goes away stops no reading."""
     from datalogger.encoding.one_line import render
+    from datalogger.service.lines_out import LinesOut
 
-    try:
-        click.echo(render(report))
-    except BrokenPipeError:
-        # Whoever read the lines is gone; the readings still go where they belong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    out = LinesOut()
+
+    def show(report: Report) -> None:
+        try:
+            out.write(sys.stdout, render(report))
+        except BrokenPipeError:
+            silence(sys.stdout)
+
+    return show

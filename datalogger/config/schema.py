@@ -25,7 +25,6 @@ class SourceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What every source has."""
 
     kind: str
-    protocol: Literal["p1"] = "p1"
     zone: Annotated[str, ZONE] = "Europe/Amsterdam"
     """Zone of meter times that carry no summer/winter flag."""
     silence: Annotated[Duration, POSITIVE] = Duration(120)

@@ -43,10 +43,6 @@ class Notifier:
         """Feeds the watchdog."""
         return self._send("WATCHDOG=1")
 
-    def failed(self, errno: int, status: str = "") -> bool:
-        """What the daemon is about to end over."""
-        return self._send(f"ERRNO={errno}", *_status(status))
-
     def _send(self, *assignments: str) -> bool:
         """True where the datagram went out. A socket for each: systemd may have been started anew since the last."""
         if not (self._address and assignments):

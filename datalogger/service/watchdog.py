@@ -61,14 +61,17 @@ class Heartbeats:
         }
 
 
-async def feed(notifier: Notifier, heartbeats: Heartbeats) -> NoReturn:
-    """Give the service manager its sign of life, but only while every task takes its turns.
+async def feed(notifier: Notifier, heartbeats: Heartbeats, summary: Callable[[], str] = str) -> NoReturn:
+    """Give the service manager its sign of life, but only while every task takes its turns; and how it goes.
+
+    summary: one line for `systemctl status`, sent when it has changed.
 
     Withheld, the service manager ends this process and starts it again: the spool makes that safe. The feeding itself
     needs the event loop, so a loop that is blocked says nothing either.
     """
     interval = notifier.watchdog / 3 if notifier.watchdog else LOOK
     known: set[str] = set()
+    said = ""
     while True:
         stuck = heartbeats.stuck()
         for name in stuck.keys() - known:
@@ -78,4 +81,7 @@ async def feed(notifier: Notifier, heartbeats: Heartbeats) -> NoReturn:
         known = set(stuck)
         if not stuck:
             notifier.alive()
+        if (line := summary()) != said:
+            said = line
+            notifier.status(line)
         await asyncio.sleep(interval)

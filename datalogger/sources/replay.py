@@ -29,6 +29,8 @@ class ReplayConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fiel
     """One telegram in this time, instead of a speed."""
     repeat: bool = False
     """At the end begin again."""
+    silence: Annotated[Duration, POSITIVE] = Duration(7 * 86400)
+    """A capture has its gaps, and no cable that could be out."""
 
     def __post_init__(self) -> None:
         problems = []

@@ -19,7 +19,7 @@ STAND_INS = {
 
 
 def blocks() -> list[str]:
-    return BLOCK.findall(README.read_text(encoding="utf-8")) if README.exists() else []
+    return BLOCK.findall(README.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=f"block {n}") for n, block in enumerate(blocks(), start=1)])
@@ -33,5 +33,5 @@ def test_a_configuration_in_the_readme_loads(block: str, tmp_path: Path) -> None
 
 
 def test_no_block_is_missed() -> None:
-    text = README.read_text(encoding="utf-8") if README.exists() else ""
+    text = README.read_text(encoding="utf-8")
     assert len(blocks()) == text.count("```toml")

@@ -52,10 +52,17 @@ class Managed:
         )
 
     def hears(self) -> str:
-        """The next message that is no sign of life."""
-        while (message := self.manager.recv(4096)) == b"WATCHDOG=1":
+        """The next message that is no sign of life, and no word of how it goes."""
+        while (message := self.manager.recv(4096)) == b"WATCHDOG=1" or message.startswith(b"STATUS="):
             pass
         return message.decode()
+
+    def lives(self, times: int) -> None:
+        """It gives so many signs of life."""
+        while times:
+            message = self.manager.recv(4096)
+            assert message == b"WATCHDOG=1" or message.startswith(b"STATUS=")
+            times -= message == b"WATCHDOG=1"
 
     def port(self) -> int:
         assert self.process.stderr is not None
@@ -80,8 +87,7 @@ def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
 
 def test_systemd_hears_of_its_start_its_life_its_reload_and_its_end(managed: Managed) -> None:
     assert managed.hears().splitlines()[0] == "READY=1"
-    for _ in range(3):
-        assert managed.manager.recv(4096) == b"WATCHDOG=1"
+    managed.lives(3)
     managed.process.send_signal(signal.SIGHUP)
     reloading = managed.hears().splitlines()
     assert reloading[0] == "RELOADING=1"
@@ -103,8 +109,7 @@ def test_a_monitoring_system_finds_it_well_and_ready_and_reads_its_figures(manag
 
     assert json.loads(page("/healthz")) == {"status": "ok"}
     assert json.loads(page("/readyz")) == {"status": "ready"}
-    for _ in range(10):  # as many signs of life, five a second: telegrams have come in by then
-        managed.manager.recv(4096)
+    managed.lives(10)  # five a second: telegrams have come in by then
     figures = page("/metrics")
     assert 'datalogger_source_up{source="capture"} 1\n' in figures
     assert 'datalogger_frames_good_total{source="capture"} ' in figures

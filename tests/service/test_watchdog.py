@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
 
@@ -93,3 +94,26 @@ def test_what_is_stuck_is_said_without_a_service_manager_too(monkeypatch: pytest
         feeding.cancel()
 
     run(scenario())
+
+
+def test_how_it_goes_is_said_when_it_has_changed(manager: socket.socket) -> None:
+    async def scenario() -> None:
+        summaries = ["0 waiting", "0 waiting", "3 waiting", "3 waiting", "0 waiting"]
+        feeding = asyncio.ensure_future(
+            feed(Notifier(VirtualClock()), Heartbeats(VirtualClock()), lambda: summaries.pop(0))
+        )
+        await asyncio.sleep(41)
+        feeding.cancel()
+
+    with manager:
+        run(scenario())
+        manager.setblocking(False)
+        said = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                said.append(manager.recv(1000).decode())
+    assert [text for text in said if text.startswith("STATUS=")] == [
+        "STATUS=0 waiting",
+        "STATUS=3 waiting",
+        "STATUS=0 waiting",
+    ]
