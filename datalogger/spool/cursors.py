@@ -28,12 +28,13 @@ class Standing(Struct):
     orphaned: datetime | None
 
 
-def begin(connection: Connection, name: str) -> int:
+def begin(connection: Connection, name: str, orphaned: int | None = None) -> int:
     """A new sink, at the head: what came before it was configured is not for it. Its number."""
     taken = {id for (id,) in connection.execute("SELECT id FROM sink").fetchall()}
     number = next(id for id in range(SINKS) if id not in taken)
     connection.execute(
-        "INSERT INTO sink(id, name, position) VALUES (?, ?, ifnull((SELECT max(seq) FROM log), 0))", (number, name)
+        "INSERT INTO sink(id, name, position, orphaned) VALUES (?, ?, ifnull((SELECT max(seq) FROM log), 0), ?)",
+        (number, name, orphaned),
     )
     return number
 

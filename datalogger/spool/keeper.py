@@ -63,6 +63,7 @@ class Keeper:
         if options.durability != "memory":
             self.store = Store(options.path, options.min_free, clock=clock, metrics=metrics, connect=connect)
         self.asides: list[Aside] = []  # set aside, and not yet on disk
+        self.orphans: dict[str, int | None] = {}  # of files being salvaged → since when, in µs, where that is known
         self.space = Space(0, 0, 0)
         self.first = 1  # the first sequence this process can give
         self.next = 1
@@ -317,7 +318,9 @@ class Keeper:
                 doubts[name] = sorted(pending.doubts)
         snapshot = [(held, tuple(held.wanted), tuple(held.doubtful)) for held in entries]
         settled = {name: frozenset(self.pending[name].settled) for name in positions}
-        return Changes(snapshot, positions, cleared, late, doubts, list(self.asides), self.next, settled)
+        return Changes(
+            snapshot, positions, cleared, late, doubts, list(self.asides), self.next, settled, dict(self.orphans)
+        )
 
     def _apply(self, changes: Changes, written: Written) -> None:
         """The commit has returned."""

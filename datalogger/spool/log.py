@@ -36,6 +36,7 @@ class Changes(Struct):
     asides: list[Aside] = []
     high: int = 0  # the next sequence
     settled: dict[str, frozenset[int]] = {}  # what positions and cleared stand for
+    orphans: dict[str, int | None] = {}  # sinks configured no more that some entries may be for, as Keeper.orphans
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.positions or self.cleared or self.late or self.doubts or self.asides)
@@ -148,6 +149,9 @@ class Log:
                 "UPDATE log SET doubtful = doubtful | ? WHERE seq = ?", [(bit, sequence) for sequence in sequences]
             )
         self.advance(changes.positions)
+        for name, since in changes.orphans.items():
+            if name not in self.sinks and len(self.sinks) < SINKS:
+                self.sinks[name] = cursors.begin(self.connection, name, since)
         sizes = self.write(changes.entries)
         if changes.high > self._reserved:
             self._reserve(changes.high)

@@ -17,6 +17,11 @@ a few of them; the oldest leave first, counted."""
 
 ANSWER = 500  # characters kept of what the server said
 
+COLUMNS = "id, sink, seq, source, received, flags, at, reason, answer, crc, octets"
+
+Mark = tuple[str, int, int]
+"""Sink, moment it was set aside in µs, CRC: the same for a record in whichever file it is."""
+
 
 class Aside(Struct, frozen=True):
     """One record set aside. Without report and body: the log has it, under `sequence`."""
@@ -32,11 +37,17 @@ class Aside(Struct, frozen=True):
     report: Report | None
     body: Body | None = None
 
+    @property
+    def mark(self) -> Mark:
+        """Of one that came out of a file."""
+        assert self.body is not None
+        return self.sink, to_us(self.at), self.body.crc
+
 
 def insert(connection: Connection, asides: Sequence[Aside]) -> dict[str, int]:
     """Inside a transaction. Sink → how many older ones had to leave."""
     for aside in asides:
-        body = bodies.alone(aside.report) if aside.report is not None else aside.body
+        body = bodies.alone(aside.report) if aside.body is None and aside.report is not None else aside.body
         if body is None:
             continue  # dropped meanwhile, and counted then
         connection.execute(
@@ -62,11 +73,15 @@ def insert(connection: Connection, asides: Sequence[Aside]) -> dict[str, int]:
 def read(connection: Connection, sink: str | None = None, after: int = 0, limit: int = 100) -> list[tuple[int, Aside]]:
     """(number, record) of the next ones. `report` is None where the record itself is damaged."""
     rows = connection.execute(
-        "SELECT id, sink, seq, source, received, flags, at, reason, answer, crc, octets FROM aside"
-        " WHERE id > ? AND (? IS NULL OR sink = ?) ORDER BY id LIMIT ?",
+        f"SELECT {COLUMNS} FROM aside WHERE id > ? AND (? IS NULL OR sink = ?) ORDER BY id LIMIT ?",
         (after, sink, sink, limit),
     ).fetchall()
-    return [(row[0], _aside(*row[1:])) for row in rows]
+    return [(row[0], from_row(*row[1:])) for row in rows]
+
+
+def marks(connection: Connection) -> set[Mark]:
+    """Of all that is set aside."""
+    return set(connection.execute("SELECT sink, at, crc FROM aside").fetchall())
 
 
 def iterate(connection: Connection, sink: str | None = None) -> Iterator[Aside]:
@@ -77,10 +92,11 @@ def iterate(connection: Connection, sink: str | None = None) -> Iterator[Aside]:
         after = page[-1][0]
 
 
-def _aside(
+def from_row(
     sink: str, sequence: int, source: str, received: int, flags: int, at: int, reason: str, answer: str,
     crc: int, octets: bytes,
 ) -> Aside:  # fmt: skip
+    """COLUMNS without the id. `report` is None where the record is damaged; Damaged where its moments are."""
     body = Body(crc, 0, octets)
     try:
         report = bodies.unpack(body)

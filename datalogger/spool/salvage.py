@@ -1,16 +1,18 @@
 """What can be had from a file that was set aside: row by row, around the damage."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from datalogger.errors import DecodeError
 from datalogger.model import Report
+from datalogger.spool import quarantine
 from datalogger.spool.bodies import Body, Dictionaries
-from datalogger.spool.database import FORCED, JOURNAL
+from datalogger.spool.database import FORCED, JOURNAL, Damaged
+from datalogger.spool.quarantine import Aside, Mark
 
 KEPT = 2
 """Files of ours that were salvaged and stay for a person to look at.
@@ -40,6 +42,12 @@ class Saved(NamedTuple):
     report: Report
     wanted: frozenset[str] | None
     forced: bool
+
+
+class Sinks(NamedTuple):
+    """Since when each sink in the damaged file is an orphan, in µs; None: it is none, or not dated yet."""
+
+    orphaned: dict[str, int | None]
 
 
 def free_name(path: Path, now: datetime) -> Path:
@@ -106,19 +114,25 @@ def files_set_aside(path: Path) -> list[Path]:
     )
 
 
-def salvage(path: Path, known: Mapping[str, Known]) -> Iterator[Saved | None]:
-    """Every report that can still be read and that some sink wants; None for each that cannot.
+def salvage(
+    path: Path, known: Mapping[str, Known], again: Collection[Mark] = ()
+) -> Generator[Sinks | Saved | Aside | None, None, None]:
+    """Its sinks, every report that can still be read and that some sink wants, all its quarantine.
 
-    known: for sinks of this process; for others the file itself is asked. Blocking, one row at a time.
+    None for each record that cannot be read. Blocking, one row at a time.
+    known: for sinks of this process; for others the file itself is asked.
+    again: what of its quarantine need not be given, because an earlier salvage of it has done so.
     """
     _mend_header(path)
     connection = sqlite3.connect(path, isolation_level=None, timeout=1)
     try:
         connection.execute("PRAGMA cell_size_check = ON")
         sinks = _sinks(connection)
+        yield Sinks({name: orphaned for _, name, _, orphaned in sinks or ()})
         dictionaries = Dictionaries(connection)
-        for sequence, body in _bodies(connection):
-            if body is None:
+        for sequence, *columns in _rows(connection, "SELECT seq, crc, dictionary, octets FROM body WHERE seq > ?"):
+            body = Body(*columns)
+            if list(map(type, body)) != [int, int, bytes]:
                 yield None
                 continue
             wanted, forced = _wanted(connection, sequence, sinks, known)
@@ -128,39 +142,58 @@ def salvage(path: Path, known: Mapping[str, Known]) -> Iterator[Saved | None]:
                 yield Saved(dictionaries.unpack(body), wanted, forced)
             except (DecodeError, sqlite3.Error):
                 yield None
+        for aside in _quarantine(connection, sinks):
+            if aside is None or aside.mark not in again:
+                yield aside
     finally:
         connection.close()
 
 
-def _sinks(connection: sqlite3.Connection) -> list[tuple[int, str, int]] | None:
+def _quarantine(
+    connection: sqlite3.Connection, sinks: list[tuple[int, str, int, int | None]] | None
+) -> Iterator[Aside | None]:
+    connection.text_factory = lambda octets: octets.decode(errors="replace")  # an answer is for people
+    for _, *columns in _rows(connection, f"SELECT {quarantine.COLUMNS} FROM aside WHERE id > ?"):
+        sound = list(map(type, columns)) == [str, int, str, int, int, int, str, str, int, bytes]
+        if not sound or (sinks is not None and columns[0] not in {name for _, name, _, _ in sinks}):
+            yield None
+            continue
+        try:
+            aside = quarantine.from_row(*columns)
+        except Damaged:
+            yield None
+        else:
+            yield aside if aside.report is not None else None
+
+
+def _sinks(connection: sqlite3.Connection) -> list[tuple[int, str, int, int | None]] | None:
     with suppress(sqlite3.Error):
-        found = list(connection.execute("SELECT id, name, position FROM sink"))
-        if found and all(type(id) is int and type(position) is int for id, _, position in found):
+        found = list(connection.execute("SELECT id, name, position, orphaned FROM sink"))
+        sound = ([int, str, int, int], [int, str, int, type(None)])
+        if found and all(list(map(type, row)) in sound for row in found):
             return found
     return None
 
 
-def _bodies(connection: sqlite3.Connection) -> Iterator[tuple[int, Body | None]]:
+def _rows(connection: sqlite3.Connection, select: str) -> Iterator[tuple[Any, ...]]:
+    """select: ends in a comparison of its first column, the key, with the last one read."""
     after = misses = 0
     while misses < _GIVE_UP:
         try:
-            row = connection.execute(
-                "SELECT seq, crc, dictionary, octets FROM body WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
-            ).fetchone()
+            row = connection.execute(f"{select} ORDER BY 1 LIMIT 1", (after,)).fetchone()
         except sqlite3.DatabaseError:
             after, misses = after + _STRIDE, misses + 1
             continue
         if row is None:
             return
         after, misses = row[0], 0
-        sound = isinstance(row[1], int) and isinstance(row[2], int) and isinstance(row[3], bytes)
-        yield row[0], Body(*row[1:]) if sound else None
+        yield row
 
 
 def _wanted(
     connection: sqlite3.Connection,
     sequence: int,
-    sinks: list[tuple[int, str, int]] | None,
+    sinks: list[tuple[int, str, int, int | None]] | None,
     known: Mapping[str, Known],
 ) -> tuple[frozenset[str] | None, bool]:
     """(who wants it, forced); None where the row cannot tell."""
@@ -171,7 +204,7 @@ def _wanted(
     if row is None or sinks is None or not all(type(value) is int for value in row):
         return None, False
     found = set()
-    for id, name, position in sinks:
+    for id, name, position, _ in sinks:
         settled = known.get(name, Known(position, frozenset()))
         if row[0] >> id & 1 and sequence > max(position, settled.position) and sequence not in settled.settled:
             found.add(name)

@@ -161,6 +161,10 @@ class Spool:
                 keeper.arrived.pop(name).set()
             for name in added:
                 keeper.pending[name] = Pending(name, position=keeper.disk_through)
+                keeper.orphans.pop(name, None)
+                for held in keeper.tail:  # salvaged for it as an orphan, and not yet on disk
+                    if name in held.wanted:
+                        keeper.pending[name].append(held)
                 keeper.arrived[name] = asyncio.Event()
             keeper.sinks = dict(sinks)
             if removed or added:
@@ -187,19 +191,20 @@ class Spool:
     def _take_back(self, report: Report, wanted: frozenset[str] | None, forced: bool) -> None:
         """A report saved from a damaged file: new, doubtful, and due on disk at once. wanted None: nobody knows who."""
         keeper = self._keeper
-        names = keeper.pending.keys() if wanted is None else keeper.pending.keys() & wanted
+        known = keeper.pending.keys() | keeper.orphans.keys()
+        names = set(keeper.pending) if wanted is None else known & wanted
         for gone in (wanted or frozenset()) - names:
-            keeper.losses.count(gone, "removed")  # a backlog that nobody configured has does not outlive its file
+            keeper.losses.count(gone, "removed")
         if names:
             sequence, keeper.next = keeper.next, keeper.next + 1
             size = 512 + 2 * len(report.frame) + 192 * len(report.records)
             received, due = report.received_at or self._clock.now(), float("-inf")
-            self._hold(Held(sequence, report, received, False, size, due, set(names), set(names), forced))
+            self._hold(Held(sequence, report, received, False, size, due, names, set(names), forced))
 
     def _hold(self, held: Held) -> None:
         keeper = self._keeper
         keeper.tail.append(held)
-        for name in held.wanted:
+        for name in held.wanted & keeper.pending.keys():
             keeper.pending[name].append(held)
             if keeper.offers_fresh:
                 keeper.arrived[name].set()

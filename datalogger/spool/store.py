@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
@@ -14,11 +14,12 @@ import structlog
 from datalogger.clock import Clock
 from datalogger.errors import SpoolError
 from datalogger.metrics import Metrics
-from datalogger.spool import database, faults, private, salvage
+from datalogger.spool import database, faults, private, quarantine, salvage
 from datalogger.spool.cursors import Standing
 from datalogger.spool.lock import Lock
 from datalogger.spool.log import Log, Space
-from datalogger.spool.salvage import Known, Saved
+from datalogger.spool.quarantine import Aside, Mark
+from datalogger.spool.salvage import Known, Saved, Sinks
 
 _log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ class Store:
         self._thread: ThreadPoolExecutor | None = None
         self._set_aside: list[tuple[Path, dict[str, Known]]] = []  # still to be salvaged
         self._finished: list[Path] = []
-        self._salvage: tuple[Path, Iterator[Saved | None]] | None = None
+        self._salvage: tuple[Path, Generator[Sinks | Saved | Aside | None, None, None]] | None = None
         self._looked = False
         self.began = False
         """Whether this process has had the file open: its backlog is known then."""
@@ -96,8 +97,8 @@ class Store:
     def salvaging(self) -> bool:
         return bool(self._salvage or self._set_aside)
 
-    async def saved(self, limit: int) -> list[Saved | None]:
-        """The next reports from a file set aside; fewer than `limit` when that was all."""
+    async def saved(self, limit: int) -> list[Sinks | Saved | Aside | None]:
+        """What comes next (see `salvage.salvage`) from a file set aside; fewer than `limit` when that was all."""
         return await self._in_thread(lambda: self._saved(limit))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -244,12 +245,15 @@ class Store:
             )  # fmt: skip
         self.began = False
 
-    def _saved(self, limit: int) -> list[Saved | None]:
+    def _saved(self, limit: int) -> list[Sinks | Saved | Aside | None]:
         if self._salvage is None:
-            if not self._set_aside:
+            if not self._set_aside or self._log is None:
                 return []
+            again: set[Mark] = set()
+            with suppress(sqlite3.Error):  # the next commit meets it, too
+                again = quarantine.marks(self._log.connection)
             path, known = self._set_aside.pop(0)
-            self._salvage = path, salvage.salvage(path, known)
+            self._salvage = path, salvage.salvage(path, known, again)
         path, rows = self._salvage
         try:
             found = list(islice(rows, limit))
@@ -293,6 +297,8 @@ class Store:
             return True
 
     def _shut(self) -> None:
+        if self._salvage is not None:
+            self._salvage[1].close()  # its connection may be closed in this thread only
         if self._log is not None and self._may_be_removed():
             _log.error(
                 "reports lost: the spool's file was removed while in use, and there was no room to copy it back",

@@ -8,13 +8,17 @@ from datetime import timedelta
 from typing import TypeVar
 
 import structlog
+from msgspec.structs import replace
 
 from datalogger.model import Report
 from datalogger.spool import database, eviction, requests
+from datalogger.spool.cursors import SINKS
 from datalogger.spool.eviction import Aged, Loss, Step
 from datalogger.spool.keeper import Keeper, Outcome
 from datalogger.spool.log import Log
+from datalogger.spool.quarantine import Aside
 from datalogger.spool.requests import Progress, Request
+from datalogger.spool.salvage import Saved, Sinks
 
 _log = structlog.get_logger(__name__)
 
@@ -24,7 +28,7 @@ ORPHAN_DAYS = 14
 MINUTE_S = 60.0
 SECOND_S = 0.9  # a little less than a round
 ROOM = 0.98  # of the bound: below it nothing more is given up, so that one round is enough for a while
-SAVED = 50  # reports salvaged in one round
+SAVED = 50  # records salvaged in one round
 VACUUM_PAGES = 2000  # 8 MB given back in one round
 
 TakeBack = Callable[[Report, frozenset[str] | None, bool], None]
@@ -44,7 +48,7 @@ class Upkeep:
         self._step: Step | None = None
         self._quiet_until = 0.0
         self._short = 0
-        self._saved = Counter[bool]()
+        self._saved = Counter[str]()
         self._saved_through = 0  # the sequence of the last report that came out of a damaged file
         self.full = False
         """Whether sinks with drop-newest take no more."""
@@ -125,8 +129,12 @@ class Upkeep:
                     log.forget(name)
                 return Outcome([Loss(name, "removed", count, octets)] if count else [], more)
 
-            while await keeper.change(work, ()):
-                pass
+            more: bool | None = True
+            while more:
+                more = await keeper.change(work, ())
+            if more is None:
+                return  # the disk failed: again in a minute
+            keeper.orphans.pop(name, None)
             _log.warning("backlog of a removed sink dropped", sink=name, kept_days=ORPHAN_DAYS)
 
     async def _requests(self) -> None:
@@ -151,23 +159,37 @@ class Upkeep:
         return self._keeper.tail.octets < self._keeper.options.memory_bytes / 2
 
     async def _salvage(self) -> None:
-        store = self._keeper.store
-        if store is not None and store.salvaged and self._keeper.durable_through() >= self._saved_through:
+        keeper, store = self._keeper, self._keeper.store
+        on_disk = keeper.durable_through() >= self._saved_through and not keeper.asides
+        if store is not None and store.salvaged and on_disk:
             await store.mark_salvaged()
+            if not store.salvaging:
+                keeper.orphans.clear()  # the new file knows them
         if store is None or not store.salvaging or not self._may_salvage:
             return
-        async with self._keeper.turn:
-            found = await store.saved(SAVED)
-            for saved in found:
-                self._saved[saved is not None] += 1
-                if saved is None:
-                    self._keeper.metrics.add("datalogger_spool_damaged_total", "record")
-                else:
-                    self._take_back(saved.report, saved.wanted, saved.forced)
-            self._saved_through = self._keeper.next - 1
+        async with keeper.turn:
+            for saved in await store.saved(SAVED):
+                match saved:
+                    case Sinks(orphaned):
+                        gone = [name for name in orphaned if name not in keeper.pending]
+                        room = max(0, SINKS - len(keeper.pending | keeper.orphans))
+                        keeper.orphans.update({name: orphaned[name] for name in gone[:room]})
+                    case Saved(report, wanted, forced):
+                        self._saved["report"] += 1
+                        self._take_back(report, wanted, forced)
+                    case Aside():
+                        self._saved["quarantined"] += 1
+                        # Under a new sequence: the new file may have given the old one again.
+                        keeper.asides.append(replace(saved, sequence=keeper.next))
+                        keeper.next += 1
+                    case None:
+                        self._saved["lost"] += 1
+                        keeper.metrics.add("datalogger_spool_damaged_total", "record")
+            self._saved_through = keeper.next - 1
         if not store.salvaging:
             if self._saved:
-                _log.warning("salvage done", saved=self._saved[True], lost=self._saved[False])
+                told = {"saved": self._saved["report"], "quarantined": self._saved["quarantined"]}
+                _log.warning("salvage done", **told, lost=self._saved["lost"])
             else:
                 _log.warning("salvage done: no report that is still wanted could be read")
             self._saved.clear()

@@ -1,5 +1,6 @@
 """A damaged file: the daemon starts, what can be read is saved, what cannot is counted."""
 
+import errno
 import os
 import random
 import shutil
@@ -13,6 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from datalogger.model import Report
+from datalogger.spool.inspection import Inspection
+from datalogger.spool.log import Changes, Log, Written
+from datalogger.spool.requests import Selector, carry_out
 from datalogger.spool.spool import Spool
 from tests.spool.conftest import SINK, Bench
 from tests.spool.reports import report
@@ -478,3 +482,132 @@ async def test_a_removed_file_that_never_found_room_is_mourned_at_the_end(
     with capture_logs() as logs:
         await spool.close()
     assert [entry for entry in logs if entry["event"].startswith("reports lost: the spool's file was removed")]
+
+
+async def only_the_mark_is_damaged(bench: Bench) -> None:
+    """Every row can be read."""
+    connection = sqlite3.connect(bench.path, isolation_level=None)
+    connection.execute("PRAGMA application_id = 7")
+    connection.close()
+
+
+async def with_quarantine(bench: Bench, count: int = 70) -> list[tuple[int, bytes]]:
+    """A damaged file with records in quarantine: (moment, frame) of each. More than one round salvages."""
+    async with bench.open() as spool:
+        for number, sequence in enumerate(bench.fill(spool, count, ("a",))):
+            await spool.set_aside("a", {sequence: f"no {number}"}, "rejected")
+            bench.clock.advance(0.001)
+        await bench.window_closes(spool)
+    found = quarantined(bench)
+    await only_the_mark_is_damaged(bench)
+    return found
+
+
+def quarantined(bench: Bench) -> list[tuple[int, bytes]]:
+    connection = sqlite3.connect(bench.path)
+    rows = connection.execute("SELECT at, octets FROM aside ORDER BY at").fetchall()
+    connection.close()
+    return rows
+
+
+async def test_the_quarantine_of_a_damaged_file_goes_on_beside_what_is_set_aside_meanwhile(bench: Bench) -> None:
+    before = await with_quarantine(bench)
+    async with bench.open() as spool:
+        (sequence,) = bench.fill(spool, 1, ("a",))  # the new file gives the same sequences again
+        await spool.set_aside("a", {sequence: "no"}, "rejected")
+        await salvaged(bench, spool)
+        (sequence,) = bench.fill(spool, 1, ("a",))
+        await spool.set_aside("a", {sequence: "no"}, "rejected")
+    after = quarantined(bench)
+    assert len(after) == len(before) + 2
+    assert set(before) <= set(after)
+    carry_out(bench.path, "replay", "a", Selector("quarantined"), clock=bench.clock)
+    async with bench.open() as spool:
+        assert len(await bench.drain(spool, "a")) == len(after)
+
+
+async def test_a_record_in_quarantine_that_is_damaged_costs_only_itself(bench: Bench) -> None:
+    before = await with_quarantine(bench)
+    connection = sqlite3.connect(bench.path, isolation_level=None)
+    connection.execute("UPDATE aside SET crc = crc + 1 WHERE id = 5")
+    connection.execute("UPDATE aside SET received = 'soon' WHERE id = 6")
+    connection.close()
+    async with bench.open() as spool:
+        await salvaged(bench, spool)
+        assert bench.metrics.get("datalogger_spool_damaged_total", "record") == 2
+    assert quarantined(bench) == before[:4] + before[6:]
+
+
+async def test_a_salvage_cut_short_doubles_nothing_in_quarantine(bench: Bench) -> None:
+    before = await with_quarantine(bench)
+    async with bench.open() as spool:
+        await bench.window_closes(spool)  # a single round
+    assert 0 < len(quarantined(bench)) < len(before)
+    async with bench.open() as spool:
+        await salvaged(bench, spool)
+    assert quarantined(bench) == before
+
+
+async def test_an_orphans_backlog_in_a_damaged_file_is_an_orphans_in_the_new_one(bench: Bench) -> None:
+    async with bench.open() as spool:
+        bench.fill(spool, 70)
+        await bench.window_closes(spool)
+    both, bench.sinks = bench.sinks, {"a": SINK}
+    async with bench.open() as spool:
+        await bench.window_closes(spool)  # `b` is gone since now
+    with Inspection(bench.path) as inspection:
+        before = {sink.name: sink for sink in inspection.status().sinks}
+    bench.clock.advance(86400)
+    await only_the_mark_is_damaged(bench)
+    async with bench.open() as spool:
+        await salvaged(bench, spool)
+        assert bench.metrics.get("datalogger_sink_dropped_total", "b", "removed") == 0
+        with Inspection(bench.path) as inspection:
+            after = {sink.name: sink for sink in inspection.status().sinks}
+        assert after["b"].orphaned == before["b"].orphaned is not None
+        assert after["b"].depth == 70
+        await spool.reconfigure(both)
+        assert len(await bench.drain(spool, "b")) == len(await bench.drain(spool, "a")) == 70
+
+
+async def test_a_salvaged_orphan_goes_when_its_time_is_over(bench: Bench) -> None:
+    async with bench.open() as spool:
+        bench.fill(spool, 10)
+        await bench.window_closes(spool)
+    bench.sinks = {"a": SINK}
+    async with bench.open() as spool:
+        await bench.window_closes(spool)
+    await only_the_mark_is_damaged(bench)
+    async with bench.open() as spool:
+        await salvaged(bench, spool)
+        bench.clock.advance(15 * 86400)
+        await salvaged(bench, spool)
+        assert bench.metrics.get("datalogger_sink_dropped_total", "b", "removed") == 10
+        with Inspection(bench.path) as inspection:
+            assert inspection.sinks() == ["a"]
+
+
+async def test_an_orphan_that_is_configured_again_while_the_disk_fails_gets_what_was_salvaged(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench.open() as spool:
+        bench.fill(spool, 10)
+        await bench.window_closes(spool)
+    both, bench.sinks = bench.sinks, {"a": SINK}
+    await only_the_mark_is_damaged(bench)
+    async with bench.open() as spool:
+        await spool.tick()  # what was salvaged is in RAM
+
+        def fails(log: Log, changes: Changes) -> Written:
+            raise OSError(errno.EIO, "the disk fails")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Log, "commit", fails)
+            await bench.window_closes(spool)
+            assert spool.state == "degraded"
+            await spool.reconfigure(both)
+        assert spool.backlog("b").depth == 10
+        bench.clock.advance(31)
+        await salvaged(bench, spool)
+        assert spool.state == "durable"
+        assert len(await bench.drain(spool, "b")) == len(await bench.drain(spool, "a")) == 10
