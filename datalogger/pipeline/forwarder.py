@@ -77,6 +77,7 @@ class Forwarder:
         """Return from `run` after the delivery under way; with `drain`, after all that can be delivered is."""
         self._draining = drain
         self._stopping.set()
+        self._spool.rouse(self.name)
 
     async def run(self) -> None:
         """Until it is cancelled, or told to finish."""
@@ -93,7 +94,7 @@ class Forwarder:
                 elif self._stopping.is_set():
                     return
                 else:
-                    await first(self._spool.arrival(self.name, LOOK), self._stopping.wait())
+                    await self._spool.arrival(self.name, LOOK)
         finally:
             await self._sink.close()
 
@@ -108,11 +109,12 @@ class Forwarder:
         earned = (now - self._allowed_at) * self._options.backlog_rate
         self._allowance = min(self._allowance + earned, max(self._options.backlog_rate, 1.0))
         self._allowed_at = now
-        if self._allowance < 1:
+        if self._allowance < 1 and not self._stopping.is_set():
             # Nothing live, and the backlog has had its share: wait for either.
             await self._spool.arrival(self.name, min(LOOK, (1 - self._allowance) / self._options.backlog_rate))
             return ()
-        backlog = await self._spool.take(self.name, min(limit, int(self._allowance)))
+        # With a drain the backlog goes as fast as it can: there are five seconds.
+        backlog = await self._spool.take(self.name, min(limit, max(1, int(self._allowance))))
         self._allowance -= len(backlog)
         return backlog
 

@@ -252,6 +252,11 @@ class Spool:
                 await arrived.wait()
         arrived.clear()
 
+    def rouse(self, sink: str) -> None:
+        """Let `arrival` return at once: whoever waits for this sink has something else to look at."""
+        if (arrived := self._keeper.arrived.get(sink)) is not None:
+            arrived.set()
+
     def accept(self, sink: str, sequences: Collection[int]) -> None:
         """The receiver has them."""
         keeper = self._keeper

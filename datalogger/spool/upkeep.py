@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 ORPHAN_DAYS = 14
 MINUTE_S = 60.0
-SECOND_S = 0.9  # a little less than a round
+LOOK_S = 3.0  # how often the file is looked at for requests from the command line: a look costs a change of threads
 ROOM = 0.98  # of the bound: below it nothing more is given up, so that one round is enough for a while
 SAVED = 50  # records salvaged in one round
 VACUUM_PAGES = 2000  # 8 MB given back in one round
@@ -41,7 +41,7 @@ class Upkeep:
         self._keeper = keeper
         self._take_back = take_back
         self._aged = Aged()
-        self._minute = self._second = 0.0
+        self._minute = self._look_at = 0.0
         self._version: int | None = None
         self._commits = -1.0  # so that what an earlier process has left free is given back, too
         self._steps: Iterator[Step] | None = None  # of giving up reports, while the bound is exceeded
@@ -65,8 +65,8 @@ class Upkeep:
             self._minute = now + MINUTE_S
             await self._age()
             await self._orphans()
-        if now >= self._second:
-            self._second = now + SECOND_S
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
             await self._requests()
         await self._salvage()
         await self._give_back()
@@ -100,8 +100,10 @@ class Upkeep:
         """
         options, space = self._keeper.options, self._keeper.space
         limit = max(options.max_bytes - database.JOURNAL, options.max_bytes / 2)
-        with suppress(OSError):
-            self._short = options.min_free - shutil.disk_usage(options.path.parent).free
+        self._short = 0
+        if space.used > options.memory_bytes:
+            with suppress(OSError):
+                self._short = options.min_free - shutil.disk_usage(options.path.parent).free
         return max(space.used - limit * room, min(self._short - space.free, space.used - options.memory_bytes))
 
     async def _age(self) -> None:
@@ -149,8 +151,11 @@ class Upkeep:
                 return request.step(log, first, progress)
 
             reserve = requests.BATCH if request.verb == "replay" else 0
-            while await self._keeper.change(step, {request.sink}, flush=True, reserve=reserve):
-                pass
+            more: bool | None = True
+            while more:
+                more = await self._keeper.change(step, {request.sink}, flush=True, reserve=reserve)
+            if more is None:
+                return  # the disk does not take it now: the request stands in the file, and is met again
             _log.info("request carried out", verb=request.verb, sink=request.sink, count=progress.done)
         self._version = version
 

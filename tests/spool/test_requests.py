@@ -13,6 +13,7 @@ from datalogger.spool.inspection import Inspection
 from datalogger.spool.quarantine import Aside
 from datalogger.spool.requests import Selector
 from datalogger.spool.spool import Spool
+from datalogger.spool.upkeep import LOOK_S
 from tests.spool.conftest import Bench
 from tests.spool.reports import START
 
@@ -156,7 +157,7 @@ async def test_a_request_nobody_can_understand_is_answered_so(bench: Bench) -> N
         with sqlite3.connect(bench.path) as connection:
             connection.execute("INSERT INTO request(verb, sink, selector, asked) VALUES ('explode', 'a', '{}', 0)")
         connection.close()
-        bench.clock.advance(1)
+        bench.clock.advance(LOOK_S)
         await spool.tick()
         with sqlite3.connect(bench.path) as connection:
             finished, answer = connection.execute("SELECT finished, answer FROM request").fetchone()
