@@ -390,21 +390,6 @@ def test_finishing_with_a_drain_delivers_what_can_be_delivered_and_returns() -> 
     scenario(work)
 
 
-def test_finishing_with_a_drain_waits_for_no_share_of_the_backlog() -> None:
-    async def work() -> None:
-        sink = ScriptedSink()
-        sink.answer = lambda delivery: SinkUnavailable("refused")
-        async with Bench({"attic": sink}, order="live-first", backlog_rate=0.1) as bench:
-            bench.publish(*(str(n) for n in range(20)))
-            await asyncio.sleep(30)
-            sink.answer = lambda delivery: None
-            bench.forwarders["attic"].finish(drain=True)
-            await asyncio.wait_for(bench.tasks[0], 5)
-            assert len(sink.taken) == 20
-
-    scenario(work)
-
-
 def test_finishing_wakes_a_forwarder_that_has_nothing_to_do() -> None:
     async def work() -> None:
         async with Bench({"attic": ScriptedSink()}) as bench:
