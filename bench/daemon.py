@@ -46,12 +46,26 @@ async def _size_and_cost() -> list[Figure]:
                     await cable.send(telegram)
                     await asyncio.sleep(0.2)
                 await two.until_rows(5)
+                bare = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-S",
+                        "-E",
+                        str(Path(__file__).with_name("bare_posts.py")),
+                        str(one.port),
+                        str(two.port),
+                    ]
+                )
                 await asyncio.sleep(2)
+                bare_before = _schedule_seconds(bare.pid)
                 before, began = _schedule_seconds(daemon.pid), time.monotonic()
                 for telegram in telegrams[5:]:
                     await cable.send(telegram)
                     await asyncio.sleep(1)
                 cost = (_schedule_seconds(daemon.pid) - before) / TELEGRAMS * 1000
+                bare_cost = (_schedule_seconds(bare.pid) - bare_before) / TELEGRAMS * 1000
+                bare.terminate()
+                bare.wait()
                 seconds = time.monotonic() - began
                 await one.until_rows(TELEGRAMS + 5)
                 await two.until_rows(TELEGRAMS + 5)
@@ -65,6 +79,11 @@ async def _size_and_cost() -> list[Figure]:
         ),
         Figure("from start to reading", f"{start:.2f} s", "≤ 0.5", start <= 0.5),
         Figure("CPU time per telegram at 1/s", f"{cost:.2f} ms ({share:.2f} % of a core)", "≤ 2", cost <= 2),
+        Figure(
+            "… as a ratio to two bare POSTs a second",
+            f"{cost / bare_cost:.1f} × ({bare_cost:.2f} ms)",
+            "(plain sockets)",
+        ),
     ]
 
 

@@ -32,7 +32,8 @@ _log = structlog.get_logger(__name__)
 
 PATIENCE_S = 5.0  # at the start, with another process that has the spool
 ATTEMPTS = 20  # in that time
-ROUND_S = 1.0  # how often the file is looked at for requests from the command line, in RAM only
+ROUND_S = 1.0  # between two rounds of `keep` while something waits
+REST_S = 3.0  # while nothing does: each time that a sleeping machine wakes costs as much as a delivery
 ASIDES = 1000  # quarantined records held in RAM while the disk fails, some 10 MB; the oldest leave first, counted
 
 
@@ -63,6 +64,8 @@ class Spool:
         self._keeper = Keeper(options, sinks, clock, metrics, connect)
         self._upkeep = Upkeep(self._keeper, self._take_back)
         self._wake = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None  # ends the rest of `keep` when a window closes
+        self._resting = False
         self._closed = False
 
     # ── the life of the spool ────────────────────────────────────────────────────────────────────
@@ -99,15 +102,32 @@ class Spool:
     async def keep(self, beat: Callable[[], None] = lambda: None) -> None:
         """The endless loop that commits, bounds, retries and obeys requests; one task of the pipeline.
 
-        beat: called at every turn, at least once a second while the disk answers.
+        beat: called at every turn, at least every REST_S while the disk answers.
         """
         while True:
             beat()
+            self._resting = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
                     await self._wake.wait()
+            self._resting = False
+            self._stand_down()
             self._wake.clear()
             await self.tick()
+
+    def _watch_window(self) -> None:
+        """What waits in RAM goes to disk when the window closes, although `keep` rests; what was taken before does not
+        even wake it.
+        """
+        if self._keeper.due_in(self._clock.monotonic()) == float("inf"):
+            self._stand_down()
+        elif self._resting and self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(self._options.window, self._wake.set)
+
+    def _stand_down(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     async def tick(self) -> None:
         """One round of `keep`."""
@@ -124,8 +144,11 @@ class Spool:
         if keeper.failing:
             return min(ROUND_S, max(0.0, keeper.retry_at - now))
         if keeper.store is None:
-            return ROUND_S
-        return 0.0 if self._upkeep.busy else min(ROUND_S, self._options.window, keeper.due_in(now))
+            return REST_S
+        if self._upkeep.busy:
+            return 0.0
+        due = keeper.due_in(now)
+        return REST_S if due == float("inf") else min(ROUND_S, self._options.window, due)
 
     async def close(self) -> None:
         """Commit everything still wanted and every cursor, mark the end clean. Safe to call twice."""
@@ -210,6 +233,7 @@ class Spool:
                 keeper.arrived[name].set()
         if self._options.durability == "strict" or keeper.pressed:
             self._wake.set()
+        self._watch_window()
         if keeper.tail.octets > self._options.memory_bytes:
             oldest, thin = keeper.policies()
             for sink, reason, sequence in keeper.tail.surplus(self._options.memory_bytes, oldest=oldest, thin=thin):
@@ -264,6 +288,7 @@ class Spool:
             for sequence in sequences:
                 keeper.settle(sink, sequence)
             keeper.tell_waiters()
+            self._watch_window()
 
     async def set_aside(self, sink: str, answers: Mapping[int, str], reason: str) -> None:
         """Into quarantine, each with the server's answer. reason: rejected, stale or suspect."""

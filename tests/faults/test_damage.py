@@ -18,6 +18,7 @@ from datalogger.spool.inspection import Inspection
 from datalogger.spool.log import Changes, Log, Written
 from datalogger.spool.requests import Selector, carry_out
 from datalogger.spool.spool import Spool
+from datalogger.spool.upkeep import LOOK_S
 from tests.spool.conftest import SINK, Bench
 from tests.spool.reports import report
 
@@ -154,6 +155,7 @@ async def test_another_programs_database_put_in_our_place_while_in_use_is_never_
         theirs = sqlite3.connect(bench.path, isolation_level=None)
         theirs.execute("PRAGMA journal_mode = WAL").fetchall()
         theirs.execute("CREATE TABLE precious(value)")
+        bench.clock.advance(LOOK_S)
         await bench.window_closes(spool)
         assert spool.state == "degraded"
         theirs.execute("INSERT INTO precious VALUES (42)")

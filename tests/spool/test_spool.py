@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from datalogger.clock import SystemClock
+from datalogger.config.schema import SpoolOptions
 from datalogger.config.words import ByteSize, Duration
 from datalogger.errors import ConfigError
 from datalogger.metrics import Metrics
 from datalogger.spool.pending import AHEAD, UNPROVEN
-from datalogger.spool.spool import Spool
+from datalogger.spool.spool import REST_S, Spool
 from tests.spool.clock import StillClock
 from tests.spool.conftest import SINK, Bench
 from tests.spool.reports import report
@@ -426,3 +428,28 @@ async def test_what_was_taken_just_before_a_crash_comes_again_as_doubtful(bench:
         assert not any(delivery.doubtful for delivery in found if delivery.sequence in middle), (
             "and no more than needed"
         )
+
+
+@pytest.mark.parametrize("accepted_after", [None, 0.3])
+async def test_while_keep_rests_a_window_closes_all_the_same(tmp_path: Path, accepted_after: float | None) -> None:
+    """The real clock: one that nobody takes is on disk a window later; one that was taken is never written."""
+    options = SpoolOptions(path=tmp_path / "spool.db", window=Duration(0.5))
+    metrics = Metrics()
+    spool = Spool(options, {"a": SINK}, clock=SystemClock(), metrics=metrics)
+    await spool.open()
+    keeping = asyncio.ensure_future(spool.keep())
+    await asyncio.sleep(0.1)  # it rests now
+    before = metrics.get("datalogger_spool_commits_total")
+    sequence = spool.append(report(1), ("a",))
+    if accepted_after is None:
+        async with asyncio.timeout(REST_S / 2):
+            await spool.settled_or_durable(sequence)
+    else:
+        await asyncio.sleep(accepted_after)
+        spool.accept("a", [sequence])
+        await asyncio.sleep(0.5)
+    written = metrics.get("datalogger_spool_commits_total") - before
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    await spool.close()
+    assert written == (1 if accepted_after is None else 0)
