@@ -264,7 +264,7 @@ async def test_closing_frees_the_socket_at_any_moment(dongle: Dongle) -> None:
             await asyncio.sleep(0)
         await line.close()
         await line.close()
-        assert descriptors() == before
+        assert descriptors() <= before  # fewer, where one of another test went meanwhile
     with pytest.raises(SourceError, match="is not open"):
         await line.read()
 
