@@ -251,7 +251,7 @@ async def test_closing_frees_the_port_at_any_moment(cable: Cable) -> None:
         async with asyncio.timeout(SOON):
             await line.close()
             await line.close()
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
     fcntl.flock(cable.reader, fcntl.LOCK_EX | fcntl.LOCK_NB)  # and the lock is off
 
 
@@ -263,7 +263,7 @@ async def test_a_port_whose_cable_was_pulled_leaves_nothing_open() -> None:
     cable.unplug()
     async with asyncio.timeout(SOON):
         await line.close()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 async def test_opening_an_open_port_again_leaves_nothing_behind(cable: Cable) -> None:
@@ -274,7 +274,7 @@ async def test_opening_an_open_port_again_leaves_nothing_behind(cable: Cable) ->
     cable.send(b"once")
     assert await read(line, 4) == b"once"
     await line.close()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 async def test_a_port_that_could_not_be_opened_leaves_nothing_open(cable: Cable, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ async def test_a_port_that_could_not_be_opened_leaves_nothing_open(cable: Cable,
     for port in (str(plain), cable.port, "/dev/null"):
         with pytest.raises(SourceError):
             await source(port).open()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 # --- one reader to a port
@@ -342,4 +342,4 @@ async def test_a_port_that_breaks_while_it_is_being_opened_is_given_back(
     monkeypatch.setattr(serial_port, "_keep_others_out", fail)
     with pytest.raises(SourceError, match="no hardware answers behind this port"):
         await source(cable.port).open()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
