@@ -130,3 +130,22 @@ async def test_a_bad_file_is_refused_and_the_old_configuration_stays(tmp_path: P
         await server.until_rows(6)
         assert daemon.running
         assert 'did you mean "timeout"' in daemon.text.replace('\\"', '"')
+
+
+async def test_a_reload_beside_a_hanging_server_closes_a_changed_source_for_a_moment_only(
+    tmp_path: Path, cable: Cable
+) -> None:
+    """The hanging sink has its five seconds to finish; the line is read all the while."""
+    telegrams = distinct_telegrams(24)
+    write_key(tmp_path, "KEY")
+    async with DsmrReader() as attic, DsmrReader() as cloud:
+        cloud.misbehave("hang")
+        path = write(tmp_path, cable, sink("attic", attic), sink("cloud", cloud))
+        async with Process(path) as daemon:
+            await send(cable, telegrams[:4], interval=0.25)
+            changed = path.read_text().replace('kind = "serial"', 'kind = "serial"\nsilence = "90s"')
+            path.write_text(changed.replace(cloud.url, cloud.url + "/other"))
+            daemon.hang_up()
+            await send(cable, telegrams[4:], interval=0.25)
+            await until(lambda: "configuration reloaded" in daemon.text, "the reload is done")
+            await attic.until_rows(22)

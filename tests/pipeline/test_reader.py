@@ -1,6 +1,7 @@
 """The reader with a scripted line, under virtual time."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import cast
 
@@ -181,3 +182,31 @@ def test_the_half_telegram_that_every_port_opens_in_is_no_news_but_the_next_refu
     assert metrics.get("datalogger_frames_rejected_total", "house", "checksum") == 2
     assert len(refusals) == 1
     assert "speed" in refusals[0]["mend"]
+
+
+def test_a_line_that_takes_long_to_open_is_no_stuck_task() -> None:
+    class Slow(ScriptedLine):
+        async def open(self) -> None:
+            await asyncio.sleep(90)
+            await super().open()
+
+    beats: list[float] = []
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        reader = Reader(
+            "house",
+            cast(Source, Slow([b"one\n", SourceEnded("done")])),
+            Lines,
+            decode,
+            cast(Hub, Published()),
+            silence=120,
+            clock=VirtualClock(),
+            metrics=Metrics(),
+            beat=lambda: beats.append(loop.time()),
+        )
+        await reader.run()
+
+    run(scenario())
+    assert beats[-1] - beats[0] >= 90
+    assert max(later - earlier for earlier, later in itertools.pairwise(beats)) <= 10
