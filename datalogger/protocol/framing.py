@@ -9,9 +9,11 @@
 """
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
+
+Framing = Literal["p1", "hdlc", "mbus", "wrapper", "apdu"]
 
 
 class Reason(StrEnum):
@@ -23,17 +25,38 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"  # a frame began and did not end
     TOO_LONG = "too_long"  # a frame began and its end did not come within the bound
     MALFORMED = "malformed"  # a frame whose content cannot be read
+    # DLMS, from the line upwards
+    HCS = "hcs"  # HDLC: the header's check sum is wrong
+    FCS = "fcs"  # HDLC: the frame's check sum is wrong
+    LENGTH = "length"  # a length field does not agree with what is there
+    VERSION = "version"  # wrapper: not version 1; nothing behind it can be read
+    SEGMENT_MISSING = "segment_missing"  # HDLC or M-Bus segments, or blocks of a transfer, of which one is lost
+    NO_KEY = "no_key"  # ciphered, and no key (or no system title) is configured
+    WRONG_KEY = "wrong_key"  # deciphered to nonsense
+    TAG = "tag"  # the authentication tag does not hold
+    REPLAY = "replay"  # the invocation counter did not rise
+    POLICY = "policy"  # less secure than the configuration demands, or in a way nobody can undo
+    APDU_TAG = "apdu_tag"  # no kind of message that meters push
+    AXDR = "axdr"  # the body cannot be read
 
 
 class Frame(Struct, frozen=True, gc=False):
     """One whole frame: `payload` for the decoder, `octets` all that it took up in the stream.
 
     check is False where the protocol allows a frame without check sum and this one has none.
+
+    framing  payload
+    p1       the telegram, from `/` to its end
+    hdlc     what stands between the flags, format field to FCS
+    mbus     what the check sum covers: C field to the last octet of data
+    wrapper  the APDU
+    apdu     the APDU, without LLC header
     """
 
     payload: bytes
     octets: bytes
     check: bool = True
+    framing: Framing = "p1"
 
 
 class Rejected(Struct, frozen=True, gc=False):

@@ -1,0 +1,28 @@
+"""What stands between framer and hub: frames in, reports out."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from datalogger.model import Report
+from datalogger.protocol.framing import Frame, Rejected
+
+
+class Notice(Struct, frozen=True, gc=False):
+    """Nothing was lost, but a person should know. `reason` is bounded: it is a metric label."""
+
+    reason: str
+    detail: str
+
+
+class Decoder(Protocol):
+    """Reads the frames of one line; remembers what the line's own protocol spreads over several frames.
+
+    Never raises: what cannot be read is Rejected.
+    """
+
+    def take(self, frame: Frame) -> list[Report | Rejected | Notice]:
+        """What this frame completes."""
+
+    def idle(self) -> list[Rejected]:
+        """The line went quiet: give up what is half-joined."""
