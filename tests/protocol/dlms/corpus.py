@@ -25,8 +25,8 @@ class Case(NamedTuple):
 def _case(path: Path) -> Case:
     expected = json.loads(path.with_suffix(".json").read_bytes())
     text = "".join(line.partition("#")[0] for line in path.read_text().splitlines())
-    keys = (expected[name] and bytes.fromhex(expected[name]) for name in ("key", "auth_key"))
-    return Case(path.stem, path, bytes.fromhex(text), *keys, expected)
+    key, auth_key = (expected[name] and bytes.fromhex(expected[name]) for name in ("key", "auth_key"))
+    return Case(path.stem, path, bytes.fromhex(text), key, auth_key, expected)
 
 
 def cases(folder: str) -> list[Case]:
