@@ -72,8 +72,8 @@ class Record(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def physical(self) -> Decimal | None:
-        """The value in `unit`, exactly."""
-        return None if self.value is None else Decimal(self.value).scaleb(self.scaler)
+        """The value in `unit`, exactly; None where nobody knows the scaler."""
+        return None if self.value is None or self.unscaled else Decimal(self.value).scaleb(self.scaler)
 
 
 class Security(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -13,6 +13,10 @@ def test_a_physical_value_is_exact() -> None:
     assert Record(Obis("0-0:96.14.0*255"), text="0001").physical is None
 
 
+def test_a_number_whose_scaler_nobody_knows_has_no_physical_value() -> None:
+    assert Record(Obis("1-0:1.8.0*255"), value=2301, unscaled=True).physical is None
+
+
 def test_a_delivery_is_known_by_meter_meter_time_and_sequence() -> None:
     report = Report(protocol="p1", source="house", meter="E0017", meter_time=NOON)
     assert Delivery(7, report).id == "E0017/2026-11-20T12:00:00+00:00/7"

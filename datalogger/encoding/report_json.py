@@ -13,6 +13,9 @@ from datalogger.model import Entry, Record, Report
 
 _encode = msgspec.json.encode
 
+_NOTHING = (0, 255)  # A-XDR null-data, don't-care
+_BOOLEAN = 3
+
 
 def encode_report(report: Report) -> bytes:
     """`source` and `received_at` are left out where they are not known, `check` where it held."""
@@ -29,6 +32,10 @@ def encode_report(report: Report) -> bytes:
         shown["check"] = report.check
     if report.odd_lines:
         shown["odd_lines"] = report.odd_lines
+    if report.profile:
+        shown["profile"] = report.profile
+    if report.security is not None:
+        shown["security"] = report.security
     shown["records"] = [_record(record) for record in report.records]
     return _encode(shown)
 
@@ -39,8 +46,16 @@ def encode_rejected(reason: str, *, octets: int, offset: int, detail: str = "") 
 
 
 def _record(record: Record) -> dict[str, Any]:
-    shown: dict[str, Any] = {"obis": record.obis} if record.obis else {}  # a line of no known form has none
+    shown: dict[str, Any] = {"obis": record.obis} if record.obis else {}  # a value nobody has a name for has none
+    if record.position is not None:
+        shown["position"] = record.position
+    if record.class_id is not None:
+        shown["class"] = record.class_id
+    if record.attribute is not None:
+        shown["attribute"] = record.attribute
     _add_number(shown, record)
+    if record.tag is not None:
+        _add_dlms_value(shown, record)
     if record.text is not None:
         shown["text"] = record.text
     if record.octets is not None:
@@ -49,7 +64,34 @@ def _record(record: Record) -> dict[str, Any]:
         shown["time"] = _time(record.time)
     if record.entries is not None:
         shown["entries"] = [_entry(entry) for entry in record.entries]
+    if record.push_objects is not None:
+        shown["push_objects"] = [
+            {"obis": one.obis, "class": one.class_id, "attribute": one.attribute, "data_index": one.data_index}
+            for one in record.push_objects
+        ]
     return shown
+
+
+def _add_dlms_value(shown: dict[str, Any], record: Record) -> None:
+    """What only an A-XDR value can be: nothing, a truth, a float, a number whose scaler nobody knows."""
+    if record.tag in _NOTHING or record.not_measured:
+        shown["value"] = None
+    elif record.tag == _BOOLEAN:
+        shown["value"] = bool(record.value)
+        del shown["scaler"]
+    elif record.real is not None:
+        shown["float"] = record.real
+        shown["scaler"] = record.scaler
+        if record.unit is not None:
+            shown["unit"] = record.unit
+    if record.unscaled:
+        shown.pop("scaler", None)
+        shown["unscaled"] = True
+    if record.not_measured:
+        shown["not_measured"] = True
+    if record.status is not None:
+        shown["status"] = record.status
+    shown["tag"] = record.tag
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from datalogger import obis
 from datalogger.encoding.report_binary import decode, encode
 from datalogger.errors import DecodeError
-from datalogger.model import Entry, Record, Report
+from datalogger.model import Entry, PushObject, Record, Report, Security
 from tests.spool.reports import report
 
 times = st.builds(
@@ -37,6 +37,27 @@ records = st.builds(
     octets=st.one_of(st.none(), st.binary(max_size=20)),
     entries=st.one_of(st.none(), st.lists(entries, max_size=3).map(tuple)),
 )
+small = st.one_of(st.none(), st.integers(0, 65535))
+push_objects = st.builds(PushObject, obis=codes, class_id=st.integers(0, 65535), attribute=small, data_index=small)
+dlms_records = st.builds(
+    lambda record, **fields: msgspec.structs.replace(record, **fields),
+    records,
+    position=st.integers(0, 100),
+    class_id=small,
+    attribute=small,
+    tag=small,
+    status=numbers,
+    real=st.one_of(st.none(), st.floats(allow_nan=False)),
+    unscaled=st.booleans(),
+    not_measured=st.booleans(),
+    push_objects=st.one_of(st.none(), st.lists(push_objects, max_size=3).map(tuple)),
+)
+security = st.builds(
+    Security,
+    system_title=st.binary(min_size=8, max_size=8).map(bytes.hex),
+    invocation_counter=st.integers(0, 2**32 - 1),
+    tag=st.sampled_from(["verified", "unchecked", "absent"]),
+)
 reports = st.builds(
     Report,
     protocol=st.sampled_from(["p1", "dlms", "modbus"]),
@@ -46,9 +67,11 @@ reports = st.builds(
     meter_time=st.one_of(st.none(), times),
     received_at=st.one_of(st.none(), times),
     check=st.sampled_from(["ok", "absent"]),
-    records=st.lists(records, max_size=6).map(tuple),
+    records=st.lists(st.one_of(records, dlms_records), max_size=6).map(tuple),
     odd_lines=st.integers(0, 100),
     frame=st.binary(max_size=100),
+    profile=st.sampled_from(["", "aidon-no"]),
+    security=st.one_of(st.none(), security),
 )
 
 
@@ -93,6 +116,17 @@ def test_a_damaged_report_is_a_report_or_a_decode_error(data: st.DataObject) -> 
     octets[data.draw(st.integers(0, len(octets) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with suppress(DecodeError):
         decode(bytes(octets))
+
+
+def test_what_an_earlier_version_of_this_program_wrote_is_read() -> None:
+    earlier = [1, "p1", "house", "E0017", "", None, None, "ok", 0, b"/", [["1-0:1.7.0*255", 5, 0, "W"]]]
+    assert decode(msgspec.msgpack.encode(earlier)) == Report(
+        protocol="p1",
+        source="house",
+        meter="E0017",
+        records=(Record(obis.Obis("1-0:1.7.0*255"), 5, 0, "W"),),
+        frame=b"/",
+    )
 
 
 def test_a_form_of_a_later_version_is_refused() -> None:

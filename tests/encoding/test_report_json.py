@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from datalogger.encoding.report_json import encode_rejected, encode_report
-from datalogger.model import Entry, Record, Report
+from datalogger.model import Entry, PushObject, Record, Report, Security
 from datalogger.obis import Obis
 from datalogger.protocol.framing import Reason
 from datalogger.protocol.p1.telegram import decode_telegram
@@ -119,3 +119,41 @@ def test_no_number_of_the_corpus_is_a_float_and_no_time_lacks_its_offset(case: C
         for item in (record, *record.get("entries", ())):
             for key in ("time", "occurred"):
                 assert item.get(key) is None or datetime.fromisoformat(item[key]).utcoffset() is not None
+
+
+def test_what_dlms_adds_is_shown_beside_what_every_protocol_has() -> None:
+    name = Obis("1-0:1.8.0*255")
+    found = shown(
+        Report(
+            protocol="dlms",
+            profile="kaifa-3p-l2",
+            security=Security("4B464D1020304050", 7, "unchecked"),
+            records=(
+                Record(name, 5, 1, "Wh", class_id=3, attribute=2, tag=6),
+                Record(name, 5, tag=6, unscaled=True),
+                Record(name, None, 0, "V", position=11, tag=6, not_measured=True),
+                Record(Obis(""), None, position=4, tag=0),
+                Record(Obis(""), 1, position=5, tag=3),
+                Record(Obis(""), real=230.5, position=6, tag=23),
+                Record(Obis(""), text="", octets=b"", position=7, tag=9),
+                Record(Obis("0-8:25.9.0*255"), class_id=40, attribute=2, push_objects=(PushObject(name, 3, 2, 0),)),
+            ),
+        )
+    )
+    assert found["profile"] == "kaifa-3p-l2"
+    assert found["security"] == {"system_title": "4B464D1020304050", "invocation_counter": 7, "tag": "unchecked"}
+    assert found["records"] == [
+        {"obis": name, "class": 3, "attribute": 2, "value": 5, "scaler": 1, "unit": "Wh", "tag": 6},
+        {"obis": name, "value": 5, "unscaled": True, "tag": 6},
+        {"obis": name, "position": 11, "value": None, "not_measured": True, "tag": 6},
+        {"position": 4, "value": None, "tag": 0},
+        {"position": 5, "value": True, "tag": 3},
+        {"position": 6, "float": 230.5, "scaler": 0, "tag": 23},
+        {"position": 7, "tag": 9, "text": "", "octets": ""},
+        {
+            "obis": "0-8:25.9.0*255",
+            "class": 40,
+            "attribute": 2,
+            "push_objects": [{"obis": name, "class": 3, "attribute": 2, "data_index": 0}],
+        },
+    ]
