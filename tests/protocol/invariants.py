@@ -11,14 +11,25 @@ from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
 Event = Frame | Rejected
 
 
+def _unchanged(octets: bytes) -> bytes:
+    return octets
+
+
 class Speaker(NamedTuple):
     """A framer, and what somebody on its line says."""
 
     name: str
     framer: Callable[[], Framer]
-    frames: tuple[bytes, ...]  # sound ones, with check sums that hold
-    tokens: tuple[bytes, ...]  # what its grammar is made of: noise that looks like frames
+    frames: tuple[bytes, ...]  # sound ones as they stand in a stream, with check sums that hold
+    tokens: tuple[bytes, ...]  # what its grammar is made of: noise that looks like frames, and fillers
     bound: int  # octets it may hold back at most
+    payload: Callable[[bytes], bytes] = _unchanged  # the payload of a frame that stands in a stream
+    dispensable: int = 0  # last octets a frame can do without: a line end, a flag that the next frame brings
+    covered: Callable[[bytes], bytes] = _unchanged  # a payload without what its check sum does not cover
+
+    @property
+    def payloads(self) -> list[bytes]:
+        return [self.payload(frame) for frame in self.frames]
 
 
 def events_of(framer: Framer, parts: Iterable[bytes]) -> list[Event]:
