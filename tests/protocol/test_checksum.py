@@ -1,6 +1,12 @@
-import pytest
+import binascii
 
-from datalogger.protocol.checksum import crc16_arc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datalogger.protocol.checksum import crc16_arc, crc16_x25
+
+_MIRRORED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 
 
 @pytest.mark.parametrize(
@@ -8,3 +14,14 @@ from datalogger.protocol.checksum import crc16_arc
 )
 def test_crc16_arc_has_its_published_values(octets: bytes, expected: int) -> None:
     assert crc16_arc(octets) == expected
+
+
+@pytest.mark.parametrize(("octets", "expected"), [(b"123456789", 0x906E), (b"", 0), (b"\x00", 0xF078)])
+def test_crc16_x25_has_its_published_values(octets: bytes, expected: int) -> None:
+    assert crc16_x25(octets) == expected
+
+
+@given(st.binary(max_size=300))
+def test_crc16_x25_agrees_with_the_standard_library(octets: bytes) -> None:
+    mirrored = binascii.crc_hqx(octets.translate(_MIRRORED), 0xFFFF) ^ 0xFFFF
+    assert crc16_x25(octets) == int(f"{mirrored:016b}"[::-1], 2)
