@@ -6,7 +6,11 @@ from datalogger.protocol.dlms.items import Data
 
 
 class DataNotification(Struct, frozen=True, gc=False):
-    """0F. `date_time` is twelve octets, or None where the meter sends none; `tagged`: with A-XDR tag before them."""
+    """0F. `date_time` is twelve octets, or None where the meter sends none.
+
+    tagged:   the date-time has its A-XDR tag before it
+    untagged: the body has the Czech form, whose names have no tags (protocol/dlms/untagged.py)
+    """
 
     invoke_id: int
     date_time: bytes | None
@@ -14,6 +18,7 @@ class DataNotification(Struct, frozen=True, gc=False):
     body_at: int
     """Where the body begins, in the octets given."""
     tagged: bool = False
+    untagged: bool = False
 
 
 class EventNotification(Struct, frozen=True, gc=False):
