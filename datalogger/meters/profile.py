@@ -18,10 +18,17 @@ ShortName = Annotated[str, Meta(pattern=r"^(\d{1,3}-\d{1,3}:)?\d{1,3}\.\d{1,3}\.
 Scaler = Annotated[int, Meta(ge=-12, le=12)]
 
 
+def groups(name: ShortName) -> bytes:
+    """The three octets C D E, or five, A B C D E, where the name has an A-B; ValueError for a group above 255."""
+    return bytes(map(int, name.replace("-", ".").replace(":", ".").split(".")))
+
+
 class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """By what a push is recognised. Everything that is given must hold; nothing given: only by configuration."""
 
     layout: Literal["push-list", "structures", "flat", "positional", "untagged", "scalar"] | None = None
+    root: Literal["structure", "array"] | None = None
+    """What the body is; a structure where a type vector is given and this is not."""
     counts: tuple[int, ...] = ()
     """Members of the body; any where empty."""
     types: str = ""
@@ -124,6 +131,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     id: str
     title: str
+    """One line for people."""
     makers: tuple[str, ...]
     models: tuple[str, ...] = ()
     countries: tuple[str, ...]
@@ -137,6 +145,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     meter: ShortName | int | None = None
     """Where the meter's identifier stands: a logical name or a position. Tried before the usual names."""
     members: tuple[Member, ...] = ()
+    """Every member of a positional body; in other layouts those that come without a name and have a meaning."""
     registers: tuple[Register, ...] = ()
     absent: tuple[Absent, ...] = ()
     clock: ClockRule = ClockRule()
