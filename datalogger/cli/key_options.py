@@ -7,14 +7,10 @@ from pathlib import Path
 import click
 
 from datalogger.cli.say import say
-from datalogger.config.secrets import Secret, checked, read_environment, read_file
-from datalogger.protocol.dlms.security import Keys
+from datalogger.config.secrets import checked, read_environment, read_file
+from datalogger.protocol.dlms.security import Keys, parse_key
 
 Command = Callable[..., None]
-
-# What people put between the octets of a key, and what they put before it.
-_BETWEEN = str.maketrans("", "", " :-")
-_HEX = "0x"
 
 _OPTIONS = [
     click.option("--key", metavar="HEX", help="Encryption key: 32 hex digits. Others can see it in the process list."),
@@ -27,7 +23,7 @@ _OPTIONS = [
 
 
 def key_options(command: Command) -> Command:
-    """Adds --key, --auth-key and their -file and -env forms; the command is given `keys: Keys | None`.
+    """Adds --key, --auth-key and their -file and -env forms; the command is given `keys: Keys`.
 
     A key that cannot be read is a wrong use, said without the key.
     """
@@ -46,7 +42,7 @@ def key_options(command: Command) -> Command:
         authentication = _read("--auth-key", auth_key, auth_key_file, auth_key_env)
         if encryption is None and authentication is not None:
             raise click.UsageError("--auth-key deciphers nothing by itself: give the encryption key as well (--key)")
-        command(keys=None if encryption is None else Keys(encryption, authentication), **others)
+        command(keys=Keys(encryption, authentication), **others)
 
     decorated: Command = with_keys
     for option in reversed(_OPTIONS):
@@ -60,21 +56,9 @@ def _read(option: str, text: str | None, file: Path | None, variable: str | None
         raise click.UsageError(f"give one of {' and '.join(option + suffix for suffix in given)}, not both")
     try:
         if file is not None:
-            return _octets(read_file(file, warn=lambda words: say(words, err=True)))
+            return parse_key(read_file(file, warn=lambda words: say(words, err=True)).reveal())
         if variable is not None:
-            return _octets(read_environment(variable))
-        return None if text is None else _octets(checked(text, option))
+            return parse_key(read_environment(variable).reveal())
+        return None if text is None else parse_key(checked(text, option).reveal())
     except ValueError as error:
         raise click.UsageError(f"{option}{given[0]}: {error}") from None
-
-
-def _octets(key: Secret) -> bytes:
-    """ValueError, without the key, where it is none."""
-    text = key.reveal().translate(_BETWEEN).lower().removeprefix(_HEX)
-    try:
-        octets = bytes.fromhex(text)
-    except ValueError:
-        raise ValueError("no hex: a key is 32 hex digits (64 in security suite 2)") from None
-    if len(octets) not in (16, 32):
-        raise ValueError(f"{len(text)} hex digits: a key has 32 (64 in security suite 2)")
-    return octets
