@@ -376,9 +376,9 @@ def plausible(plaintext: bytes) -> bool:
     """Whether it begins like something that meters push; a wrong key gives noise, of which 1 in 10,000 does."""
     match plaintext[:1]:
         case b"\x0f":  # data-notification: octet 5 is the length of its date-time, or the tag that some put before
-            return plaintext[5:6] in (b"\x00", b"\x0c") or plaintext[5:7] in (b"\x09\x00", b"\x09\x0c")
-        case b"\xc2":  # event-notification: no time, and a class below 256; or a time
-            return plaintext[1:3] in (b"\x00\x00", b"\x01\x0c") or plaintext[1:2] == b"\x0c"
+            return plaintext[5:6] in (b"\x00", b"\x0c") or plaintext[5:7] == b"\x09\x0c"
+        case b"\xc2":  # event-notification: no time and a class below 256, or a time in one of its forms
+            return plaintext[1:3] in (b"\x00\x00", b"\x01\x0c", b"\x01\x09", b"\x09\x0c") or plaintext[1:2] == b"\x0c"
         case b"\xe0":  # general-block-transfer: block numbers below 256
             return plaintext[2:3] == b"\x00" and plaintext[4:5] == b"\x00"
         case b"/":  # a P1 telegram: maker, baud rate, identification
