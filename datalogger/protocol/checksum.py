@@ -18,7 +18,7 @@ def crc16_arc(octets: bytes) -> int:
     return checksum
 
 
-def crc16_x25(octets: bytes) -> int:
+def crc16_x25(octets: bytes | bytearray) -> int:
     """CRC-16/X-25: HCS and FCS of an HDLC frame. On the wire the low octet comes first."""
     checksum: int = _X25(octets)
     return checksum

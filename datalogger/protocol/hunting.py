@@ -106,6 +106,9 @@ class HuntingFramer(ABC):
 
     def _settle(self, begin: int, events: list[Frame | Rejected], *, keep: bool = False) -> None:
         """Before `begin` are only damage and noise: give them out, or with `keep` only whole events of them."""
+        if self._damage is None and begin <= self._given:
+            self._take(begin)
+            return
         if self._damage is not None:
             damage, self._damage = self._damage, None
             size = min(begin, damage.size)

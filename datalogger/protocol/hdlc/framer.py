@@ -52,7 +52,7 @@ class HdlcFramer(HuntingFramer):
         if length != header + CHECK:  # there is information
             if length < header + 2 * CHECK:
                 return Broken(Reason.LENGTH, size, f"length {length} behind a header of {header} octets")
-            if crc16_x25(bytes(buffer[begin + 1 : begin + 1 + header + CHECK])) != SOUND:
+            if crc16_x25(buffer[begin + 1 : begin + 1 + header + CHECK]) != SOUND:
                 return Broken(Reason.HCS, size, "the check sum of the header is wrong")
         if there < size:
             return Wait(size, Broken(Reason.TRUNCATED, there, f"quiet after {there} octets of {size}", certain=True))

@@ -36,8 +36,8 @@ def extent(octets: bytes | bytearray, begin: int = 0) -> int | None:
     DecodeError MALFORMED: an address has 3 octets, or more than 4.
     """
     try:
-        source = begin + 2 + _address(octets, begin + 2)
-        return source + _address(octets, source) + 1 - begin
+        source = 2 + _address(octets, begin + 2)
+        return source + _address(octets, begin + source) + 1
     except IndexError:
         return None
 

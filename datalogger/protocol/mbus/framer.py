@@ -57,13 +57,13 @@ class MbusFramer(HuntingFramer):
             return Broken(Reason.LENGTH, size, f"two lengths that differ: {length} and {again}")
         size = length + ENVELOPE
         if there < size:
-            return Wait(size, Broken(Reason.TRUNCATED, there, f"quiet after {there} octets of {size}", certain=True))
+            return Wait(size, Broken(Reason.TRUNCATED, there, f"quiet after {there} octets of {size}"))
         if length >= MIN_PAYLOAD and (sound := _sound(buffer, begin, size)):
             return sound
         if buffer[begin + size - 1] == STOP:
-            broken = Broken(Reason.CHECKSUM, size, "the check sum is wrong", certain=True)
+            broken = Broken(Reason.CHECKSUM, size, "the check sum is wrong")
         else:
-            broken = Broken(Reason.LENGTH, size, f"no stop octet behind {length} octets and check sum", certain=True)
+            broken = Broken(Reason.LENGTH, size, f"no stop octet behind {length} octets and check sum")
         if there < size + OVERFLOW:
             return Wait(size + OVERFLOW, broken)
         return _sound(buffer, begin, size + OVERFLOW) or broken
