@@ -12,21 +12,26 @@ MAX_DEPTH = 16  # the deepest real body has four levels; far below what Python's
 MAX_VALUES_PER_OCTET = 8  # of a compact array: null-data in it needs no octet, and must not make a small body huge
 
 NULL, ARRAY, STRUCTURE, BIT_STRING, OCTET_STRING, VISIBLE_STRING, UTF8_STRING = 0, 1, 2, 4, 9, 10, 12
-COMPACT_ARRAY, DONT_CARE = 19, 255
+INTEGER, COMPACT_ARRAY, ENUM, DONT_CARE = 15, 19, 22, 255
 
 _FORMATS = {
-    3: ">?", 5: ">i", 6: ">I", 13: ">B", 15: ">b", 16: ">h", 17: ">B", 18: ">H", 20: ">q", 21: ">Q", 22: ">B",
-    23: ">f", 24: ">d", 25: "12s", 26: "5s", 27: "4s",
+    3: "?", 5: "i", 6: "I", 13: "B", 15: "b", 16: "h", 17: "B", 18: "H", 20: "q", 21: "Q", 22: "B",
+    23: "f", 24: "d", 25: "12s", 26: "5s", 27: "4s",
 }  # fmt: skip
 _OCTETS = frozenset((OCTET_STRING, VISIBLE_STRING, UTF8_STRING))
 _STRINGS = _OCTETS | {BIT_STRING}
 _NESTED = frozenset((ARRAY, STRUCTURE))
 _EMPTY = frozenset((NULL, DONT_CARE))
 
-# By tag: how to read what stands behind the tag, and how many octets that is, tag included.
+# By tag: what reads tag and value in one go (and so gives Data), and how many octets they take.
 _FIXED: list[tuple[Callable[[bytes, int], tuple[Any, ...]], int] | None] = [None] * 256
 for _tag, _format in _FORMATS.items():
-    _FIXED[_tag] = (struct.Struct(_format).unpack_from, 1 + struct.calcsize(_format))
+    _both = struct.Struct(">B" + _format)
+    _FIXED[_tag] = (_both.unpack_from, _both.size)
+
+# Every second structure of most pushes is {scaler, unit}: read in one go, for speed alone.
+_SCALER = bytes((STRUCTURE, 2, INTEGER))
+_SCALER_IN, _UNIT_IN = struct.Struct(">Bb").unpack_from, struct.Struct(">BB").unpack_from
 
 
 class Incomplete(DecodeError):
@@ -121,10 +126,10 @@ def _members(octets: bytes, at: int, count: int, depth: int) -> tuple[list[Data]
     append = values.append
     for _ in range(count):
         tag = octets[at]
-        fixed = _FIXED[tag]
-        if fixed is not None:
-            append((tag, fixed[0](octets, at + 1)[0]))
-            at += fixed[1]
+        if fixed := _FIXED[tag]:
+            read, size = fixed
+            append(read(octets, at))
+            at += size
         elif tag in _OCTETS:
             size = octets[at + 1]
             at += 2
@@ -136,8 +141,16 @@ def _members(octets: bytes, at: int, count: int, depth: int) -> tuple[list[Data]
             append((tag, octets[at:end]))
             at = end
         elif tag in _NESTED:
-            inner, at = length(octets, at + 1)
-            _check_count(octets, at, inner, depth)
+            if octets[at : at + 3] == _SCALER and octets[at + 4] == ENUM:
+                append((tag, [_SCALER_IN(octets, at + 2), _UNIT_IN(octets, at + 4)]))
+                at += 6
+                continue
+            inner = octets[at + 1]
+            at += 2
+            if inner > 0x7F:
+                inner, at = length(octets, at - 1)
+            if inner > total - at or depth >= MAX_DEPTH:
+                raise _bad_count(octets, at, inner, depth)
             nested, at = _members(octets, at, inner, depth + 1)
             append((tag, nested))
         elif tag in _EMPTY:
@@ -155,12 +168,11 @@ def _members(octets: bytes, at: int, count: int, depth: int) -> tuple[list[Data]
     return values, at
 
 
-def _check_count(octets: bytes, at: int, count: int, depth: int) -> None:
+def _bad_count(octets: bytes, at: int, count: int, depth: int) -> DecodeError:
     # Each value has a tag, so a count larger than what is left cannot be met.
-    if count > len(octets) - at:
-        raise Incomplete(Reason.AXDR, f"count {count} at octet {at}, and {len(octets) - at} octets left")
     if depth >= MAX_DEPTH:
-        raise DecodeError(Reason.AXDR, f"nested deeper than {MAX_DEPTH} at octet {at}")
+        return DecodeError(Reason.AXDR, f"nested deeper than {MAX_DEPTH} at octet {at}")
+    return Incomplete(Reason.AXDR, f"count {count} at octet {at}, and {len(octets) - at} octets left")
 
 
 def _string(octets: bytes, at: int, tag: int) -> tuple[int, int]:
@@ -189,7 +201,8 @@ def _walk(octets: bytes, at: int) -> int:
             _, at = _string(octets, at + 1, tag)
         elif tag in _NESTED:
             count, at = length(octets, at + 1)
-            _check_count(octets, at, count, len(left) - 1)
+            if count > total - at or len(left) > MAX_DEPTH:
+                raise _bad_count(octets, at, count, len(left) - 1)
             left.append(count)
         elif tag in _EMPTY:
             at += 1
@@ -285,7 +298,8 @@ def _description(octets: bytes, at: int, depth: int) -> tuple[_Kind, int]:
         return _Kind(tag, [element], count, 1 + count * element.values, count * element.least), end
     if tag == STRUCTURE:
         count, end = length(octets, at + 1)
-        _check_count(octets, end, count, depth - 1)
+        if count > len(octets) - end:
+            raise _bad_count(octets, end, count, depth - 1)
         members = []
         for _ in range(count):
             member, end = _description(octets, end, depth + 1)
@@ -316,7 +330,7 @@ def _packed(
     if found is not None:
         found.append(Leaf(value_at, tag, value_at, value_end - value_at, path))
     if fixed is not None:
-        return (tag, fixed[0](octets, at)[0]), value_end
+        return (tag, struct.unpack_from(">" + _FORMATS[tag], octets, at)[0]), value_end
     return (tag, None if tag in _EMPTY else octets[value_at:value_end]), value_end
 
 
@@ -328,7 +342,7 @@ def _bare(data: Data) -> bytes:
     tag, value = data
     if tag in _FORMATS:
         try:
-            return struct.pack(_FORMATS[tag], value)
+            return struct.pack(">" + _FORMATS[tag], value)
         except struct.error as problem:
             raise ValueError(f"A-XDR type {tag} cannot hold {value!r}: {problem}") from None
     if tag in _STRINGS:
