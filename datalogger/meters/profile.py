@@ -17,10 +17,17 @@ ShortName = Annotated[str, Meta(pattern=r"^(\d{1,3}-\d{1,3}:)?\d{1,3}\.\d{1,3}\.
 
 Scaler = Annotated[int, Meta(ge=-12, le=12)]
 
+ClockPolicy = Literal["trust", "local", "standard", "arrival"]
+
 
 def groups(name: ShortName) -> bytes:
     """The three octets C D E, or five, A B C D E, where the name has an A-B; ValueError for a group above 255."""
     return bytes(map(int, name.replace("-", ".").replace(":", ".").split(".")))
+
+
+def title_prefix(text: str) -> str:
+    """Upper-case hex of a prefix that stands as text, or as hex behind "0x"; ValueError where it is neither."""
+    return bytes.fromhex(text[2:]).hex().upper() if text.startswith("0x") else text.encode("ascii").hex().upper()
 
 
 class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +45,10 @@ class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     of these; `null` behind a `?` (`u32?`) may stand in its place. The facts of §1.0 in full.
     """
     texts: dict[str, str] = {}
-    """Member index ("0") or logical name ("1-1:96.1.1", any A-B with "96.1.1") → regular expression for its text."""
+    """Member index ("0") or logical name ("1-1:96.1.1", any A-B with "96.1.1") → regular expression for its text.
+
+    The whole text must fit; NULs and spaces around it do not count. A logical name as a value is `A-B:C.D.E`.
+    """
     names: tuple[ShortName, ...] = ()
     """Logical names that must all be there (of an item, or in the push object list)."""
     without: tuple[ShortName, ...] = ()
@@ -102,7 +112,7 @@ class ClockRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     arrival:  the meter has no clock (or a useless one): no meter time
     """
 
-    policy: Literal["trust", "local", "standard", "arrival"] = "trust"
+    policy: ClockPolicy = "trust"
     body: ShortName | None = None
     """Logical name of the clock in the body that is the meter time where the header has none."""
 
