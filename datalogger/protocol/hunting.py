@@ -84,7 +84,9 @@ class HuntingFramer(ABC):
             verdict = self._judge(self._buffer, begin)
             if isinstance(verdict, Wait):
                 if not quiet:
-                    self._scanned, self._needed = begin, begin + verdict.size
+                    self._scanned = begin
+                    self._release(events)
+                    self._needed = self._scanned + verdict.size
                     return
                 verdict = verdict.otherwise
             self._scanned = begin + 1
@@ -95,17 +97,21 @@ class HuntingFramer(ABC):
                 self._settle(begin, events)
                 self._damage, self._scanned = verdict, 1
         self._scanned = len(self._buffer)
+        self._release(events)
         self._needed = 0
+
+    def _release(self, events: list[Frame | Rejected]) -> None:
+        """Give out what is scanned and can change no more: damage to its end, noise by the piece."""
         if self._damage is not None and self._damage.size <= self._scanned:
-            self._settle(self._scanned, events, keep=True)
-        elif self._damage is None and self._scanned >= MAX_NOISE:
+            self._settle(self._damage.size, events)
+        if self._damage is None:
             self._noise(self._scanned - self._scanned % MAX_NOISE, events)
 
     def _is_damaged(self, place: int) -> bool:
         return self._damage is not None and place < self._damage.size - self.SHARED
 
-    def _settle(self, begin: int, events: list[Frame | Rejected], *, keep: bool = False) -> None:
-        """Before `begin` are only damage and noise: give them out, or with `keep` only whole events of them."""
+    def _settle(self, begin: int, events: list[Frame | Rejected]) -> None:
+        """Before `begin` are only damage and noise: give them out."""
         if self._damage is None and begin <= self._given:
             self._take(begin)
             return
@@ -118,7 +124,7 @@ class HuntingFramer(ABC):
             if octets := self._take(size):
                 events.append(Rejected(reason, octets, detail))
             begin -= size
-        self._noise(begin - begin % MAX_NOISE if keep else begin, events)
+        self._noise(begin, events)
 
     def _noise(self, size: int, events: list[Frame | Rejected]) -> None:
         """The first `size` octets belong to no frame."""

@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datalogger.protocol.hdlc import framer as hdlc
+from datalogger.protocol.mbus import framer as mbus
 from datalogger.protocol.p1 import framer as p1
+from tests.protocol.hdlc.corpus import hdlc_frames
 from tests.protocol.invariants import PLACES, Speaker, cut, events_of, joined, noise, payloads, streams
+from tests.protocol.mbus.corpus import mbus_frames
 from tests.protocol.p1.corpus import telegram
 
 FRAMERS = [
@@ -25,6 +29,38 @@ FRAMERS = [
         bound=p1.MAX_TELEGRAM + p1.MAX_HEADER + p1.MAX_SLICE,
         dispensable=2,
         covered=lambda telegram: b" ".join(telegram.upper().split()),  # not the line end, nor the digits' letter case
+    ),
+    Speaker(
+        name="hdlc",
+        framer=hdlc.HdlcFramer,
+        frames=(
+            *hdlc_frames("no_aidon_list3_3ph_hourly"),
+            *hdlc_frames("no_kaifa_ma304h3e_list1"),
+            *hdlc_frames("ch_iskra_am550_hdlc_seg3"),
+            *hdlc_frames("flag_in_payload"),
+        ),
+        tokens=(
+            *(b"\x7e", b"\xa0", b"\x7e\xa0", b"\x7e\xa7\xff", b"\x7e\xa0\x07", b"\x7e\xa0\x02\x7e", b"\xe6\xe7\x00"),
+            *(b"\x7e\xa7\xfd\x03\x03\x13\xdd\x0e", b"\x7e\xa0\x10\x41\x08\x83\x13", b"\x7e\xa0\x10\x02\x02\x02\x02"),
+        ),
+        bound=hdlc.MAX_BUFFER,
+        payload=lambda frame: frame[1:-1],
+        dispensable=1,  # the closing flag: the next frame opens with one
+    ),
+    Speaker(
+        name="mbus",
+        framer=mbus.MbusFramer,
+        frames=(
+            *mbus_frames("at_kaifa_ma309_netznoe_enc"),
+            *mbus_frames("pl_kaifa_ma309_enc_suite1"),
+            mbus.enclose(bytes(range(256)) + b"\x68"),  # longer than L can say
+        ),
+        tokens=(
+            *(b"\x68", b"\x16", b"\xe5", b"\x68\x05\x05\x68", b"\x68\xff\xff\x68", b"\x68\x01\x01\x68\x53\x53\x16"),
+            *(b"\x10\x7b\xfe\x79\x16", b"\x10\x7b\xfe\x78\x16", b"\x68\x10\x11\x68", b"\x68\x00\x00\x68\x00\x16"),
+        ),
+        bound=mbus.MAX_BUFFER,
+        payload=lambda frame: frame[4:-2],
     ),
 ]
 
