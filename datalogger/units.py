@@ -1,5 +1,5 @@
 """Units: as P1 meters spell them, reduced to the symbol of the DLMS base unit and a power of ten, and as DLMS numbers
-them (IEC 62056-6-2, class register)."""
+them."""
 
 Scale = tuple[str, int]
 """(symbol, power): one written unit is 10^power of the unit `symbol`."""
@@ -33,9 +33,6 @@ def parse(text: str) -> Scale | None:
     return SPELLINGS.get(text) or SPELLINGS.get(text.lower())
 
 
-COUNT = "count"
-"""The symbol of a number without a unit: a power factor, a counter."""
-
 _VOLUMES = ("acre-ft", "gal(imp)", "gal(US)", "BTU")
 _RATES = ("s", "min", "h", "d")
 
@@ -57,5 +54,5 @@ SYMBOLS: dict[int, str] = {
     **{first + i: f"{volume}/{rate}"
        for first, volume in zip((157, 162, 167, 171), _VOLUMES, strict=True) for i, rate in enumerate(_RATES)},
     161: "gal(imp)", 166: "gal(US)",
-    253: "extended", 254: "other", 255: COUNT,
+    253: "extended", 254: "other", 255: "count",
 }  # fmt: skip
