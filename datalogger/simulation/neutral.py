@@ -1,0 +1,169 @@
+"""A capture without the home it came from: the same layout, other numbers, names, times and keys."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from datalogger.protocol.dlms.axdr import Leaf
+from datalogger.protocol.dlms.security import AUTHENTICATED, Keys
+from datalogger.simulation import body, telegram_text
+from datalogger.simulation.body import Body, content, is_name
+from datalogger.simulation.dates import DATE_OCTETS, is_time_of_day, read_date, write_date
+from datalogger.simulation.substitutes import Substitutes
+from datalogger.simulation.twin import Capture, Message
+
+_TEXTS = frozenset((9, 10, 12))  # A-XDR: octet-string, visible-string, utf8-string
+_DATES = frozenset((25, 26))
+_WIDE = 4  # octets: what holds no value is a class, an attribute, a scaler or a unit, and shorter than this
+_SHORT = 2  # octets: a tariff, a state
+_MESSAGE = (96, 13)  # C, D of what an operator writes to a customer
+_NAMED_BY_MAKER = 4  # octets of a system title that tell maker and kind of device; the rest is the serial number
+
+
+class Twin(Struct, frozen=True):
+    """octets: of the twin's frames, all that was left out gone
+
+    keys:     those it is enciphered with; without any where nothing was ciphered
+    messages: how many it holds
+    replaced: what was replaced, and how often
+    left_out: reason → octets
+    """
+
+    octets: bytes
+    keys: Keys
+    messages: int
+    replaced: dict[str, int]
+    left_out: dict[str, int]
+
+
+def neutralise(capture: Capture, dice: random.Random) -> Twin:
+    """`dice`: random.SystemRandom, so that nobody can go back; seeded in tests."""
+    return _Neutraliser(capture, dice).twin()
+
+
+class _Neutraliser:
+    def __init__(self, capture: Capture, dice: random.Random) -> None:
+        self._capture = capture
+        self._dice = dice
+        self._substitutes = Substitutes(dice)
+        self._titles: dict[bytes, bytes] = {}
+        self._counter_shift = dice.randint(100_000, 900_000)
+        self._replaced: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+
+    def twin(self) -> Twin:
+        capture = self._capture
+        for rejected in capture.left_out:
+            self._left_out[rejected.reason] += len(rejected.octets)
+        bodies = {number: body.take_apart(message) for number, message in enumerate(capture.messages)}
+        self._hide(bodies)
+        twins: list[Message] = []
+        unknown: set[int] = set()
+        for number, message in enumerate(capture.messages):
+            found = bodies[number]
+            if found is not None:
+                twins.append(self._with_other_title(replace(message, text=self._text(message, found))))
+            elif message.text.startswith(b"/"):
+                text = telegram_text.neutral(message.text, self._substitutes, self._replaced)
+                twins.append(self._with_other_title(replace(message, text=text)))
+            else:
+                unknown.update(message.frames)
+        whole = [twin for twin in twins if not unknown.intersection(twin.frames)]
+        if lost := _frames(capture.messages) - _frames(whole):
+            self._left_out["no readings"] += capture.size_of(lost)
+        keys = self._other_keys(whole)
+        octets = capture.only(whole, keys=keys) if whole else b""
+        return Twin(octets, keys, len(whole), dict(self._replaced), dict(self._left_out))
+
+    def _hide(self, bodies: dict[int, Body | None]) -> None:
+        numbers: list[int] = []
+        texts: list[bytes] = []
+        for number, message in enumerate(self._capture.messages):
+            found = bodies[number]
+            if found is None:
+                texts.append(message.text)
+                numbers += telegram_text.numbers(message.text)
+                continue
+            for leaf in _leaves(found):
+                octets = content(message.text, leaf)
+                if leaf.tag in _TEXTS:
+                    texts.append(octets)
+                else:
+                    numbers += [int.from_bytes(octets, "big"), int.from_bytes(octets, "big", signed=True)]
+        self._substitutes.hide(numbers, texts)
+
+    def _other_keys(self, messages: Iterable[Message]) -> Keys:
+        """As long as the original ones; an authentication key wherever there is a tag, known or not."""
+        envelopes = [message.control for message in messages if message.envelope]
+        keys = self._capture.keys
+        encryption = keys.encryption and self._dice.randbytes(len(keys.encryption))
+        if encryption is None or not any(control & AUTHENTICATED for control in envelopes):
+            return Keys(encryption if envelopes else None)
+        return Keys(encryption, self._dice.randbytes(len(keys.authentication or encryption)))
+
+    def _with_other_title(self, message: Message) -> Message:
+        if message.counter is None:
+            return message
+        self._replaced["invocation counter"] += 1
+        counter = (message.counter + self._counter_shift) % 2**32
+        if not message.title:
+            return replace(message, counter=counter)
+        self._replaced["system title"] += 1
+        if message.title not in self._titles:
+            head, serial = message.title[:_NAMED_BY_MAKER], message.title[_NAMED_BY_MAKER:]
+            self._titles[message.title] = head + self._substitutes.octets(serial)
+        return replace(message, counter=counter, title=self._titles[message.title])
+
+    def _text(self, message: Message, found: Body) -> bytes:
+        text = message.text
+        edits: dict[int, bytes] = {}
+        if found.date_time is not None:
+            self._edit(edits, found.date_time, text[found.date_time : found.date_time + 12], "time", self._date)
+        for place in found.places:
+            private = place.item.name is not None and tuple(place.item.name[2:4]) == _MESSAGE
+            for leaf in place.leaves:
+                self._leaf(edits, text, leaf, private=private)
+        for leaf in found.others:
+            listed = any(item.objects is not None and leaf.path[:1] == (item.position,) for item in found.push.items)
+            if not listed and (leaf.tag in _TEXTS or leaf.size >= _WIDE):
+                self._leaf(edits, text, leaf, private=False)
+        return body.written(text, edits)
+
+    def _leaf(self, edits: dict[int, bytes], text: bytes, leaf: Leaf, *, private: bool) -> None:
+        octets = content(text, leaf)
+        if leaf.tag in _DATES:
+            self._edit(edits, leaf.value_at, octets, "time", self._date)
+        elif leaf.tag not in _TEXTS:
+            self._edit(edits, leaf.value_at, octets, "value", lambda octets: self._substitutes.value(leaf.tag, octets))
+        elif leaf.size in DATE_OCTETS and read_date(octets) is not None:
+            self._edit(edits, leaf.value_at, octets, "time", self._date)
+        elif not (leaf.size <= _SHORT or is_name(octets) or is_time_of_day(octets)):
+            self._edit(
+                edits, leaf.value_at, octets, "text", lambda octets: self._substitutes.string(octets, private=private)
+            )
+
+    def _edit(
+        self, edits: dict[int, bytes], at: int, octets: bytes, what: str, other: Callable[[bytes], bytes]
+    ) -> None:
+        new = other(octets)
+        if new != octets:
+            self._replaced[what] += 1
+            edits[at] = new
+
+    def _date(self, octets: bytes) -> bytes:
+        """A date or date-time some weeks away; one that is none stays: it tells no time."""
+        day = read_date(octets)
+        return octets if day is None else write_date(octets, self._substitutes.time(day))
+
+
+def _leaves(found: Body) -> Iterator[Leaf]:
+    for place in found.places:
+        yield from place.leaves
+    yield from found.others
+
+
+def _frames(messages: Iterable[Message]) -> set[int]:
+    return {number for message in messages for number in message.frames}

@@ -1,0 +1,117 @@
+"""What stands in for the numbers, names and times of a home. Whoever holds only the twin cannot go back."""
+
+import random
+import re
+import struct
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+MANY = 5  # digits: a number of so many can identify a home; shorter ones are models, versions and limits
+
+# A word of a text: what stands between blanks and punctuation.
+_WORD = re.compile(rb"[0-9A-Za-z]+")
+_HEX_ID = re.compile(rb"[0-9A-F]{8,}|[0-9a-f]{8,}")
+_DIGITS = b"0123456789"
+_ALPHABETS = (_DIGITS, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
+_HEX_ALPHABETS = (_DIGITS, b"ABCDEF", b"abcdef")
+
+_INTEGERS = {5: ">i", 6: ">I", 16: ">h", 18: ">H", 20: ">q", 21: ">Q"}  # A-XDR tag → how it is written
+_FLOATS = {23: ">f", 24: ">d"}
+
+# A number up to this is a flag, a count or a tariff: it tells nothing of a home, and perhaps much of a meter.
+TELLING = 10
+
+
+class Substitutes:
+    """The same in, the same out, within one capture.
+
+    secret: numbers (as text) that no substitute may show by chance: those of the capture itself
+    """
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+        self._words: dict[bytes, bytes] = {}
+        self._numbers: dict[int, int] = {}
+        self._secret: set[bytes] = set()
+        self.shift = timedelta(weeks=dice.choice((-1, 1)) * dice.randint(4, 150))
+
+    def hide(self, numbers: Iterable[int], texts: Iterable[bytes]) -> None:
+        """These stand in the capture: none of them may come out again."""
+        self._secret.update(str(abs(number)).encode() for number in numbers if abs(number) >= 10 ** (MANY - 1))
+        for text in texts:
+            self._secret.update(run for run in re.findall(rb"\d+", text) if len(run) >= MANY)
+
+    def text(self, text: bytes, *, private: bool = False) -> bytes:
+        """Other digits in every word that has many; other letters too in a hex id, and all where it is private."""
+        return _WORD.sub(lambda word: self._word(word[0], private=private), text)
+
+    def string(self, octets: bytes, *, private: bool = False) -> bytes:
+        """Of an octet string: as `text` where it is one (with padding), other octets where it is none."""
+        text = octets.strip(b"\0 ")
+        if not text.isascii() or not text.decode("ascii").isprintable():
+            return self.octets(octets)
+        return self.text(octets, private=private or b" " in text)  # several words: somebody wrote them
+
+    def number(self, number: int, *, most: int | None = None) -> int:
+        """Another of similar size and the same sign; what is small, or `most` (a type's end), stays."""
+        if abs(number) < TELLING or (most is not None and number in (most, -most - 1)):
+            return number
+        if number not in self._numbers:
+            spread = max(abs(number) // 6, 3)
+            low, high = abs(number) - spread, abs(number) + spread
+            if most is not None:
+                high = min(high, most - 1)
+            other = abs(number)
+            while other == abs(number) or self._shows_a_secret(str(other).encode()):
+                other = self._dice.randint(low, high)
+            self._numbers[number] = other if number > 0 else -other
+        return self._numbers[number]
+
+    def real(self, number: float, width: str) -> bytes:
+        """The octets of another of similar size; zero, infinity and no-number stay."""
+        return struct.pack(width, number * self._dice.uniform(0.84, 0.96))
+
+    def value(self, tag: int, octets: bytes) -> bytes:
+        """Of a numeric A-XDR value without its tag; small types (flags, enums, scalers) stay."""
+        if tag in _FLOATS:
+            return self.real(struct.unpack(_FLOATS[tag], octets)[0], _FLOATS[tag])
+        if tag not in _INTEGERS:
+            return octets
+        (number,) = struct.unpack(_INTEGERS[tag], octets)
+        bits = 8 * len(octets) - _INTEGERS[tag].islower()
+        return struct.pack(_INTEGERS[tag], self.number(number, most=(1 << bits) - 1))
+
+    def octets(self, octets: bytes) -> bytes:
+        """Others, as many."""
+        return bytes(self._dice.choice([other for other in range(256) if other != octet]) for octet in octets)
+
+    def time(self, time: datetime) -> datetime:
+        """The same weekday and hour, weeks away."""
+        try:
+            return time + self.shift
+        except OverflowError:
+            return time - self.shift
+
+    def _word(self, word: bytes, *, private: bool) -> bytes:
+        many = sum(octet in _DIGITS for octet in word) >= MANY
+        if not (many or private):
+            return word
+        if word not in self._words:
+            alphabets = _ALPHABETS if private else _HEX_ALPHABETS if _HEX_ID.fullmatch(word) else (_DIGITS,)
+            other = self._another(word, alphabets)
+            while self._shows_a_secret(other):
+                other = self._another(word, alphabets)
+            self._words[word] = other
+        return self._words[word]
+
+    def _shows_a_secret(self, text: bytes) -> bool:
+        return any(secret in text for secret in self._secret)
+
+    def _another(self, word: bytes, alphabets: Iterable[bytes]) -> bytes:
+        return bytes(self._octet(octet, alphabets) for octet in word)
+
+    def _octet(self, octet: int, alphabets: Iterable[bytes]) -> int:
+        for alphabet in alphabets:
+            if octet in alphabet:
+                return self._dice.choice([other for other in alphabet if other != octet])
+        return octet

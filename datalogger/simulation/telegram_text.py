@@ -1,0 +1,95 @@
+"""A P1 telegram without the home it came from: same lines, same widths, other numbers; the CRC right."""
+
+import re
+from collections import Counter
+from datetime import datetime
+
+from datalogger.simulation.substitutes import Substitutes
+from datalogger.simulation.template import Template
+
+_OBJECT = re.compile(rb"\d+-\d+:(\d+)[.:](\d+)\.\d+(?:[*.]\d+)?(?=\()")
+_GROUP = re.compile(rb"\(([^()\r\n]*)\)")
+_OUTSIDE = re.compile(rb"[^()\r\n]+(?![^()\r\n]*\))")
+_TIME = re.compile(rb"(\d{12})([SWsw]?)")
+_NAME = re.compile(rb"\d+-\d+:\d+\.\d+\.\d+(?:[*.]\d+)?")
+_NUMBER = re.compile(rb"(-?)(\d+)(?:\.(\d+))?(\*?[A-Za-z][\w\xb3]*)?")
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){4,}")
+
+_HEAD = 5  # octets of `/XXX5`: maker and speed
+_MESSAGE = (96, 13)  # C, D of what an operator writes to a customer
+_VERSION = (0, 2)
+_COUNT = 6  # digits: a number without point and unit that is longer is an identifier
+
+
+def neutral(telegram: bytes, substitutes: Substitutes, replaced: Counter[str]) -> bytes:
+    """As long as `telegram`. What has no known form loses all its letters and digits."""
+    writer = _Writer(substitutes, replaced)
+    text = b"".join(map(writer.line, telegram.splitlines(keepends=True)))
+    return Template(text).written(lambda field: field.text)[: len(text)]
+
+
+def numbers(telegram: bytes) -> list[int]:
+    """All that it holds, without their points."""
+    return [int(run.replace(b".", b"")) for run in re.findall(rb"\d[\d.]*", telegram)]
+
+
+class _Writer:
+    def __init__(self, substitutes: Substitutes, replaced: Counter[str]) -> None:
+        self._substitutes = substitutes
+        self._replaced = replaced
+
+    def line(self, line: bytes) -> bytes:
+        if line.startswith(b"/"):
+            return line[:_HEAD] + self._count("text", line[_HEAD:], self._substitutes.text(line[_HEAD:]))
+        if line.startswith(b"!"):
+            return line
+        named = _OBJECT.match(line)
+        about = (int(named[1]), int(named[2])) if named else (0, 0)
+        head = line[: named.end()] if named else b""
+        rest = _OUTSIDE.sub(lambda found: self._private(found[0]), line[len(head) :])
+        if about == _VERSION and named:
+            return head + rest
+        return head + _GROUP.sub(lambda found: b"(" + self._group(found[1], about) + b")", rest)
+
+    def _group(self, text: bytes, about: tuple[int, int]) -> bytes:
+        if _NAME.fullmatch(text):
+            return text
+        if about == _MESSAGE:
+            return self._in_hex(text, private=True) if _HEX.fullmatch(text) else self._private(text)
+        if time := _TIME.fullmatch(text):
+            return self._count("time", text, self._time(time[1]) + time[2])
+        if (number := _NUMBER.fullmatch(text)) and (number[3] or number[4] or len(number[2]) < _COUNT):
+            return self._count("value", text, self._number(number))
+        if _HEX.fullmatch(text):
+            return self._in_hex(text, private=False)
+        return self._count("text", text, self._substitutes.text(text))
+
+    def _private(self, text: bytes) -> bytes:
+        return self._count("text", text, self._substitutes.text(text, private=True))
+
+    def _in_hex(self, text: bytes, *, private: bool) -> bytes:
+        """Of text written as hex; of a bare hex identifier where it is none."""
+        inner = bytes.fromhex(text.decode())
+        if not (inner.isascii() and inner.decode("ascii").isprintable()):
+            return self._count("text", text, self._substitutes.text(text, private=private))
+        other = self._substitutes.text(inner, private=private).hex().encode()
+        return self._count("text", text, other.upper() if text == text.upper() else other)
+
+    def _time(self, digits: bytes) -> bytes:
+        """What is no date stays: meters write so that they have none."""
+        try:
+            time = datetime.strptime(digits.decode(), "%y%m%d%H%M%S")  # noqa: DTZ007 as the meter writes it
+        except ValueError:
+            return digits
+        return self._substitutes.time(time).strftime("%y%m%d%H%M%S").encode()
+
+    def _number(self, found: "re.Match[bytes]") -> bytes:
+        sign, whole, decimals, unit = found[1], found[2], found[3] or b"", found[4] or b""
+        width = len(whole) + len(decimals)
+        digits = b"%0*d" % (width, self._substitutes.number(int(whole + decimals), most=10**width - 1))
+        point = b"." if found[3] else b""
+        return sign + digits[: len(whole)] + point + digits[len(whole) :] + unit
+
+    def _count(self, what: str, old: bytes, new: bytes) -> bytes:
+        self._replaced[what] += new != old
+        return new
