@@ -106,6 +106,12 @@ _ALL = _Starts(_LED + _PLAIN + _CIPHERED)
 _ONLY_CIPHERED = _Starts(_CIPHERED, not_behind=LLC)  # behind an LLC header it belongs to another framing
 
 
+def begins_push(octets: bytes) -> bool:
+    """Whether the first of these octets are a start: [LLC and] the header of an APDU that meters push."""
+    found = _ALL.search(octets[:MAX_HEADER])
+    return found is not None and found.start() == 0
+
+
 _Refusal = tuple[Reason, str]
 
 

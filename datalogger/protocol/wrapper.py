@@ -16,7 +16,9 @@ MAX_SLICE = 4 * 1024  # octets taken in at once, so that the buffer is bounded h
 MAX_REJECTED = 4 * 1024  # octets in one event behind a wrong header: they are not worth keeping whole
 
 _HEADER = struct.Struct(">HHHH")
+HEADER_SIZE = _HEADER.size
 _VERSION = VERSION.to_bytes(2, "big")
+_WRONG_VERSION = f"no wrapper header of version {VERSION}, so nothing from here on can be read"
 
 
 class WrapperFramer:
@@ -52,22 +54,22 @@ class WrapperFramer:
 
     def _step(self, events: list[Frame | Rejected]) -> bool:
         """Take one PDU off the buffer. Whether there was a whole one."""
-        self._broken = self._broken or not _VERSION.startswith(self._buffer[:2])
+        self._broken = self._broken or not _VERSION.startswith(bytes(self._buffer[:2]))
         if self._broken:
             if len(self._buffer) < MAX_REJECTED:
                 return False
             self._reject(Reason.VERSION, MAX_REJECTED, _WRONG_VERSION, events)
             return True
-        if len(self._buffer) < _HEADER.size:
+        if len(self._buffer) < HEADER_SIZE:
             return False
         length = _HEADER.unpack_from(self._buffer)[3]
-        if len(self._buffer) < _HEADER.size + length:
+        if len(self._buffer) < HEADER_SIZE + length:
             return False
         if not length:
-            self._reject(Reason.LENGTH, _HEADER.size, "a wrapper PDU of length 0", events)
+            self._reject(Reason.LENGTH, HEADER_SIZE, "a wrapper PDU of length 0", events)
             return True
-        octets = self._take(_HEADER.size + length)
-        events.append(Frame(octets[_HEADER.size :], octets, check=False, framing="wrapper"))
+        octets = self._take(HEADER_SIZE + length)
+        events.append(Frame(octets[HEADER_SIZE:], octets, check=False, framing="wrapper"))
         return True
 
     def _reject(self, reason: Reason, size: int, detail: str, events: list[Frame | Rejected]) -> None:
@@ -78,9 +80,6 @@ class WrapperFramer:
         octets = bytes(self._buffer[:size])
         del self._buffer[:size]
         return octets
-
-
-_WRONG_VERSION = f"no wrapper header of version {VERSION}, so nothing from here on can be read"
 
 
 def enclose(apdu: bytes, source: int = 1, destination: int = 16) -> bytes:
