@@ -19,7 +19,7 @@ _TARIFF = re.compile(rb"^0-0:96\.14\.0\((\d+)\)", re.MULTILINE)
 _VALUE_BELOW = re.compile(rb"[^\r\n]*\r?\n\(([0-9]+(?:\.[0-9]+)?)\)")
 
 # C.D → what it shows, and of which phase (0: all).
-_MEASURED: dict[tuple[int, int], tuple[What, int]] = {
+MEASURED: dict[tuple[int, int], tuple[What, int]] = {
     (1, 7): ("taken", 0),
     (2, 7): ("fed", 0),
     **{(20 * phase + 1, 7): ("taken", phase) for phase in (1, 2, 3)},
@@ -27,7 +27,7 @@ _MEASURED: dict[tuple[int, int], tuple[What, int]] = {
     **{(20 * phase + 11, 7): ("current", phase) for phase in (1, 2, 3)},
     **{(20 * phase + 12, 7): ("voltage", phase) for phase in (1, 2, 3)},
 }
-_COUNTED: dict[tuple[int, int], What] = {(1, 8): "import", (2, 8): "export"}
+COUNTED: dict[tuple[int, int], What] = {(1, 8): "import", (2, 8): "export"}
 
 
 class Field(NamedTuple):
@@ -98,10 +98,10 @@ class Template:
                 found += self._time("clock", 0, match.end())
             elif a == 0 and b > 0 and (c, d) in ((24, 2), (24, 3)):
                 found += self._channel(b, match.end(), below=d == 3)
-            elif a == 1 and (c, d) in _COUNTED:
-                registers += self._value(_COUNTED[c, d], e, match.end(), "k")
-            elif a == 1 and (c, d) in _MEASURED and e == 0:
-                what, phase = _MEASURED[c, d]
+            elif a == 1 and (c, d) in COUNTED:
+                registers += self._value(COUNTED[c, d], e, match.end(), "k")
+            elif a == 1 and (c, d) in MEASURED and e == 0:
+                what, phase = MEASURED[c, d]
                 found += self._value(what, phase, match.end(), "k" if what in ("taken", "fed") else "")
         return found + self._counting(registers)
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from datalogger.errors import DecodeError
+from datalogger.protocol import detect
 from datalogger.protocol.checksum import crc16_x25
-from datalogger.protocol.detect import AutoFramer
 from datalogger.protocol.dlms import apdu, axdr, security
 from datalogger.protocol.dlms.messages import Block, Envelope
 from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
@@ -70,7 +70,7 @@ class _Link(Struct, frozen=True, gc=False):
 class Capture:
     """messages: what could be read, in order; left_out: all octets of which nothing could be made, with the reason.
 
-    ValueError never: what cannot be read is left out.
+    framer: None: the one that fits a file with these octets
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Capture:
         self._links: list[_Link] = []
         self._tainted: set[int] = set()  # frames of which something could not be read
         self._blocks: list[tuple[Block, _Places, tuple[int, ...]]] = []
-        self._read(framer or AutoFramer())
+        self._read(framer or detect.document(octets)())
 
     # Taking apart
 
@@ -263,6 +263,11 @@ class Capture:
                     kept += _FLAG
                 kept += part
         return bytes(kept)
+
+    def without(self, octets: bytes, frame: int) -> bytes:
+        """Octets that `render` gave, with one frame of the capture lost."""
+        link = self._links[frame]
+        return octets[: link.start] + octets[link.end :]
 
     def size_of(self, frames: Iterable[int]) -> int:
         """Octets of these of its frames."""
