@@ -11,10 +11,11 @@ COMMANDS = {
     "run": ("datalogger.cli.run:run", "Read every meter and serve every server until told to stop."),
     "check": ("datalogger.cli.check:check", "Is the configuration right, and what would run?"),
     "decode": ("datalogger.cli.decode:decode", "Print captured telegrams as JSON, one object a line."),
+    "probe": ("datalogger.cli.probe:probe", "What speaks on this line, and which configuration reads it?"),
     "simulate": ("datalogger.cli.simulate:simulate", "Be a meter on a serial or TCP port, without a meter."),
     "profiles": ("datalogger.cli.profiles:profiles", "Which meters are known, and is a profile of one's own right?"),
     "spool": ("datalogger.cli.spool:spool", "What is waiting, and what was refused: look, replay, drop, export."),
-    "meter": ("datalogger.cli.meter:meter", "Meters that encrypt: how far they have counted; let one count anew."),
+    "meter": ("datalogger.cli.meter:meter", "How far each meter that encrypts has counted; have one forgotten."),
 }
 
 
