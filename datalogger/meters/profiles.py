@@ -1,0 +1,161 @@
+"""The meter profiles: those that come along, and a person's own in a directory, which stand before them."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields
+
+from datalogger.errors import ConfigError
+from datalogger.meters import lint
+from datalogger.meters.profile import Profile
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`")
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+
+
+class Profiles(Mapping[str, Profile]):
+    """id → profile, in the order of the ids.
+
+    `remembered` is for recognition: what it found out about the shape of a push.
+    """
+
+    def __init__(self, profiles: Iterable[Profile]) -> None:
+        self._by_id = {profile.id: profile for profile in sorted(profiles, key=lambda profile: profile.id)}
+        self.remembered: dict[Any, Any] = {}
+
+    def __getitem__(self, name: str) -> Profile:
+        return self._by_id[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def load(directory: Path | None = None) -> Profiles:
+    """The built-in profiles, and those of `directory` before them: a file of the same name replaces the built-in one.
+
+    ConfigError names every file that cannot be used, the key, the value and the mend.
+    """
+    return _built_in() if directory is None else Profiles({**_built_in(), **read_directory(directory)}.values())
+
+
+def read_directory(directory: Path) -> dict[str, Profile]:
+    """Every profile that a person put there; ConfigError as in `load`."""
+    try:
+        files = sorted(path for path in directory.iterdir() if path.suffix == ".toml")
+    except OSError as error:
+        raise ConfigError(f"{directory}: no directory of profiles: {error.strerror}") from None
+    found: dict[str, Profile] = {}
+    faults: list[str] = []
+    for path in files:
+        try:
+            profile = read(path)
+        except ConfigError as error:
+            faults.append(str(error))
+        else:
+            found[profile.id] = profile
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return found
+
+
+def read(path: Path) -> Profile:
+    """One profile of a person's own; ConfigError names the file, and what is wrong in it."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8: save the file as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    profile = parse(text, str(path), path.name)
+    if faults := lint.faults(profile):
+        raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
+    return profile
+
+
+def parse(text: str, origin: str, file_name: str) -> Profile:
+    """The profile this TOML text spells; ConfigError names `origin`, key, value and mend."""
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{origin}: not TOML: {error}") from None
+    try:
+        profile = msgspec.convert(document, Profile)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}: {_told(str(error), document)}") from None
+    if f"{profile.id}.toml" != file_name:
+        raise ConfigError(f'{origin}: id: "{profile.id}" in a file named {file_name}: the two must be the same')
+    return profile
+
+
+@lru_cache(maxsize=1)
+def _built_in() -> Profiles:
+    return Profiles(_read_built_in())
+
+
+def _read_built_in() -> Iterator[Profile]:
+    folder: Traversable = resources.files("datalogger.meters") / "profiles"
+    for file in folder.iterdir():
+        if file.name.endswith(".toml"):
+            yield parse(file.read_text("utf-8"), f"{file}", file.name)
+
+
+def _told(error: str, document: dict[str, Any]) -> str:
+    """msgspec's sentence as `key: what is wrong; the mend`, with the offending value."""
+    found = _PLACE.match(error)
+    assert found is not None  # the pattern takes every text
+    what, path = found["what"], found["path"] or ""
+    key = path.lstrip(".")
+    if unknown := _UNKNOWN.fullmatch(what):
+        known = _known_keys(path)
+        near = difflib.get_close_matches(unknown["name"], known, n=1)
+        mend = f'did you mean "{near[0]}"?' if near else f"there is {', '.join(known)}"
+        return f"{key}.{unknown['name']}: unknown key; {mend}".lstrip(".")
+    value = _value_at(path, document)
+    shown = "" if value is None or isinstance(value, dict | list) else f"{value!r}: "
+    return f"{key}: {shown}{what}".removeprefix(": ")
+
+
+def _known_keys(path: str) -> list[str]:
+    """The keys that the table at `path` may have."""
+    struct: type[Struct] = Profile
+    for step in _STEP.finditer(path):
+        if step["key"]:
+            annotation = next(field.type for field in fields(struct) if field.encode_name == step["key"])
+            struct = next(_structs_in(annotation), struct)
+    return [field.encode_name for field in fields(struct)]
+
+
+def _structs_in(annotation: Any) -> Iterator[type[Struct]]:
+    if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, Struct):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _structs_in(argument)
+
+
+def _value_at(path: str, document: Any) -> Any:
+    """What stands there; None where the path does not say exactly."""
+    for step in _STEP.finditer(path):
+        try:
+            document = document[step["key"]] if step["key"] else document[int(step["index"])]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+    return document

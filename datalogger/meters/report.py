@@ -1,0 +1,248 @@
+"""A push and the meaning its profile gives it → a report. Every value is kept; what nobody knows is marked so."""
+
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from datalogger import units
+from datalogger.meters import plausibility, type_vector
+from datalogger.meters.meaning import Meaning, Meanings, Reading, meanings
+from datalogger.meters.profile import Profile, groups
+from datalogger.model import Record, Report
+from datalogger.protocol.decoder import Notice
+from datalogger.protocol.dlms import cosem_time
+from datalogger.protocol.dlms.items import Data, Item, Layout, Push
+
+__all__ = ["Reading", "build"]
+
+_NULL, _ARRAY, _STRUCTURE, _BOOL, _BITS, _OCTET_STRING, _VISIBLE, _UTF8 = 0, 1, 2, 3, 4, 9, 10, 12
+_BCD, _COMPACT, _ENUM, _DATE_TIME, _DONT_CARE = 13, 19, 22, 25, 255
+_INTEGERS = frozenset((5, 6, 15, 16, 17, 18, 20, 21))
+_BARE_INTEGERS = frozenset((_BOOL, _BCD, _ENUM))
+_FLOATS = frozenset((23, 24))
+_STRINGS = frozenset((_VISIBLE, _UTF8))
+_NESTED = frozenset((_ARRAY, _STRUCTURE, _COMPACT))
+_EMPTY = frozenset((_NULL, _DONT_CARE))
+_MOMENT_OCTETS = 12
+
+_SYMBOLS: dict[int | None, str] = dict(units.SYMBOLS.items())  # None, where the wire has no unit, has no symbol
+_TRANSFORMED = frozenset(("A", "W", "var", "VA", "Wh", "varh", "VAh"))
+"""What a current transformer scales: the unit tells."""
+_NO_TEXT = frozenset(("octets", "time", "date", "date-time"))
+"""Kinds of member whose octets are no text, whatever they look like."""
+_CLOCK = groups("1.0.0")
+_NO_MEANING = Layout.POSITIONAL, Layout.SCALAR
+_TITLE_OF_MAKER = 8  # hex digits of a system title that name maker and type; the rest is the meter's own number
+
+
+def build(push: Push, profile: Profile | None, reading: Reading) -> tuple[Report, list[Notice]]:
+    """The report of a push, and what a person should know about it; how often is for the caller to say."""
+    builder = _Builder(push, meanings(profile, reading, push.layout), reading)
+    report = builder.report()
+    return report, builder.notices()
+
+
+class _Builder:
+    """One push on its way to a report."""
+
+    def __init__(self, push: Push, known: Meanings, reading: Reading) -> None:
+        self._push = push
+        self._known = known
+        self._reading = reading
+        self._factor = reading.factor
+        self._identifiers: list[tuple[int, Record]] = []
+        self._clock: bytes | None = None
+        self._unscaled: list[str] = []
+        self._gauges: dict[str, float] = {}
+
+    def report(self) -> Report:
+        push, known = self._push, self._known
+        records = tuple([self._record(item) for item in push.items])
+        return Report(
+            protocol="dlms",
+            meter=self._reading.meter or self._identifier(),
+            meter_time=self._meter_time(),
+            records=records,
+            frame=push.octets,
+            profile="" if known.profile is None else known.profile.id,
+            security=push.security,
+        )
+
+    def _record(self, item: Item) -> Record:
+        tag, value = item.data
+        name = item.name
+        if name is None:
+            position: int | None = item.position
+            meaning = self._known.of[item.position]
+        else:
+            position = None
+            meaning = self._known.of[name]
+        if tag in _INTEGERS:
+            wire = item.scaler
+            if wire is None or self._factor != 1 or meaning.absent is not None or meaning.rank:
+                return self._number(item, tag, value, position, meaning)
+            return Record(
+                meaning.obis, value, wire, _SYMBOLS.get(item.unit), None, UNSET, None, None,
+                position, item.class_id, item.attribute, tag, item.status,
+            )  # fmt: skip
+        record = self._other(item, tag, value, position, meaning)
+        if meaning.rank:
+            self._identifiers.append((meaning.rank, record))
+        return record
+
+    def _number(self, item: Item, tag: int, value: int, position: int | None, meaning: Meaning) -> Record:
+        """An integer of which more is to say than the wire does."""
+        scaler, unit, unscaled = item.scaler, None, False
+        if scaler is not None:
+            unit = _SYMBOLS.get(item.unit)
+        else:
+            scaler = meaning.scaler_of(value)
+            if scaler is not None:
+                unit = meaning.unit
+                if gauge := plausibility.GAUGES.get(meaning.octets[2:]):
+                    self._gauges[gauge] = value * 10.0**scaler
+            elif meaning.is_register(item.class_id):
+                unscaled = True
+                self._unscaled.append(meaning.obis)
+        shown: int | None = value
+        absent = meaning.absent is not None and self._is_absent(value, meaning)
+        if absent:
+            shown = None
+        elif unit in _TRANSFORMED:
+            shown = value * self._factor
+        record = Record(
+            meaning.obis, shown, scaler or 0, unit, None, UNSET, None, None,
+            position, item.class_id, item.attribute, tag, item.status, None, unscaled, absent,
+        )  # fmt: skip
+        if meaning.rank:
+            self._identifiers.append((meaning.rank, record))
+        return record
+
+    def _other(self, item: Item, tag: int, value: Any, position: int | None, meaning: Meaning) -> Record:
+        """Whatever is no integer."""
+        number: int | None = None
+        scaler, unit = item.scaler or 0, _SYMBOLS.get(item.unit)
+        real: float | None = None
+        text: str | None = None
+        time: datetime | UnsetType | None = UNSET
+        octets: bytes | None = None
+        if tag == _OCTET_STRING:
+            octets = value
+            if len(value) == _MOMENT_OCTETS and self._is_moment(value, meaning, position):
+                time = self._time(value, meaning)
+            elif meaning.kind not in _NO_TEXT:
+                text = _printable(value)
+        elif tag in _STRINGS:
+            text = _printable(value)
+            if text is None or len(text) != len(value):
+                octets = value
+        elif tag in _BARE_INTEGERS:
+            number = int(value)
+        elif tag in _FLOATS:
+            real = value
+        elif tag == _DATE_TIME:
+            octets = value
+            time = self._time(value, meaning)
+        elif tag in _NESTED:
+            if item.objects is None:
+                number = _only_number(item.data)
+                octets = item.encoded if number is None else None
+                if number is not None and item.scaler is None and (known := meaning.scaler_of(number)) is not None:
+                    scaler, unit = known, meaning.unit
+        elif tag not in _EMPTY:  # bit-string, date, time
+            octets = value
+        return Record(
+            meaning.obis, number, scaler, unit, text, time, octets, None,
+            position, item.class_id, item.attribute, tag, item.status, real, push_objects=item.objects,
+        )  # fmt: skip
+
+    def _is_moment(self, octets: bytes, meaning: Meaning, position: int | None) -> bool:
+        """Twelve octets are a date-time where a clock is or, where nobody knows what is there, if they look so."""
+        return meaning.clock or (position is not None and meaning.kind is None and cosem_time.looks_like(octets))
+
+    def _time(self, octets: bytes, meaning: Meaning) -> datetime | None:
+        if self._clock is None and (self._known.body_clock or _CLOCK) in (meaning.octets, meaning.octets[2:]):
+            self._clock = octets
+        return cosem_time.sent(octets, self._reading.zone, self._known.policy)
+
+    def _is_absent(self, value: int, meaning: Meaning) -> bool:
+        rule = meaning.absent
+        if rule is None or value != rule.value:
+            return False
+        others = {groups(name) for name in rule.unless}
+        for item in self._push.items:
+            if item.data[1] == rule.value and item.data[0] in _INTEGERS:
+                octets = self._known.of[item.position if item.name is None else item.name].octets
+                if octets in others or octets[2:] in others:
+                    return False
+        return True
+
+    def _meter_time(self) -> datetime | None:
+        """The header's, else the body's clock."""
+        for octets in (self._push.date_time, self._clock):
+            if octets is not None:
+                moment = cosem_time.resolve(octets, self._reading.zone, self._known.policy)
+                if moment is not None:
+                    return moment
+        return None
+
+    def _identifier(self) -> str:
+        """The best that the meter says of itself; its system title where it says nothing else."""
+        for _, record in sorted(self._identifiers, key=itemgetter(0)):
+            found = _identifying(record)
+            if found:
+                return found
+        security = self._push.security
+        return "" if security is None else security.system_title
+
+    def notices(self) -> list[Notice]:
+        """What a person should know."""
+        push, known = self._push, self._known
+        found = list(known.questions)
+        if known.profile is None and push.layout in _NO_MEANING:
+            found.append(Notice("layout_unknown", _described(push)))
+        if self._unscaled:
+            found.append(Notice("unscaled", f"nobody knows the scaler of {', '.join(self._unscaled)}"))
+        if self._gauges:
+            gauges, reading = self._gauges, self._reading
+            reading.exporting = reading.exporting or any(gauges.get(name) for name in plausibility.EXPORTS)
+            doubt = plausibility.doubt(gauges, exporting=reading.exporting)
+            if doubt:
+                found.append(Notice("implausible", doubt))
+        return found
+
+
+def _printable(octets: bytes) -> str | None:
+    """The text, trailing NULs removed; None where it is not printable ASCII."""
+    text = octets.rstrip(b"\0").decode("latin-1")
+    return text if text.isascii() and text.isprintable() else None
+
+
+def _only_number(data: Data) -> int | None:
+    """The number of an array or structure that holds one number and no more."""
+    tag, value = data
+    while tag in _NESTED and len(value) == 1:
+        tag, value = value[0]
+    return int(value) if tag in _INTEGERS or tag in _BARE_INTEGERS else None
+
+
+def _identifying(record: Record) -> str:
+    if record.text is not None:
+        return record.text.strip()
+    if record.octets is not None:
+        return record.octets.hex().upper()
+    return "" if record.value is None else str(record.value)
+
+
+def _described(push: Push) -> str:
+    """A layout as it can be sent in: types, lengths and the maker, nothing of what the values say."""
+    roots = {_ARRAY: "array", _STRUCTURE: "structure"}
+    link = push.link
+    line = f" {link.destination.hex().upper()}/{link.source.hex().upper()}" if link.destination else ""
+    title = f", system title {push.security.system_title[:_TITLE_OF_MAKER]}…" if push.security else ""
+    return (
+        f"no profile knows this layout: {roots.get(push.root, 'scalar')} of {len(push.types)}: "
+        f"{type_vector.describe(push.items)} ({link.framing}{line}{title}); please send this line in"
+    )
