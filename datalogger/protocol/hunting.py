@@ -31,6 +31,7 @@ class Broken(NamedTuple):
     size: int
     detail: str
     certain: bool = False  # the header left no doubt that a frame begins here
+    endless: bool = False  # all of `size` is there, but not its end: torn, if another frame begins inside
 
 
 class Wait(NamedTuple):
@@ -119,7 +120,7 @@ class HuntingFramer(ABC):
             damage, self._damage = self._damage, None
             size = min(begin, damage.size)
             reason, detail = damage.reason, damage.detail
-            if reason is Reason.LENGTH and size < damage.size - self.SHARED and self._buffer[size - 1] != self.END:
+            if damage.endless and size < damage.size - self.SHARED and self._buffer[size - 1] != self.END:
                 reason, detail = Reason.TRUNCATED, f"another frame begins after {size} octets of {damage.size}"
             if octets := self._take(size):
                 events.append(Rejected(reason, octets, detail))

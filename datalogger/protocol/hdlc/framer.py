@@ -57,7 +57,7 @@ class HdlcFramer(HuntingFramer):
         if there < size:
             return Wait(size, Broken(Reason.TRUNCATED, there, f"quiet after {there} octets of {size}", certain=True))
         if buffer[begin + size - 1] != FLAG:
-            return Broken(Reason.LENGTH, size, f"no flag behind {length} octets", certain=True)
+            return Broken(Reason.LENGTH, size, f"no flag behind {length} octets", certain=True, endless=True)
         payload = bytes(buffer[begin + 1 : begin + size - 1])
         if crc16_x25(payload) != SOUND:
             return Broken(Reason.FCS, size, "the check sum of the frame is wrong", certain=True)

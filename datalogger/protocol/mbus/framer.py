@@ -63,7 +63,7 @@ class MbusFramer(HuntingFramer):
         if buffer[begin + size - 1] == STOP:
             broken = Broken(Reason.CHECKSUM, size, "the check sum is wrong")
         else:
-            broken = Broken(Reason.LENGTH, size, f"no stop octet behind {length} octets and check sum")
+            broken = Broken(Reason.LENGTH, size, f"no stop octet behind {length} octets and check sum", endless=True)
         if there < size + OVERFLOW:
             return Wait(size + OVERFLOW, broken)
         return _sound(buffer, begin, size + OVERFLOW) or broken
