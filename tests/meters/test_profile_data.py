@@ -195,6 +195,44 @@ def test_a_type_vector_is_one_profile_and_no_other(profile: Profile) -> None:
     assert recognised(positional(profile)) == profile.id
 
 
+VSE = "1-1:1.8.0 1-1:2.8.0 1-1:3.8.0 1-1:4.8.0 1-0:1.7.0 1-0:2.7.0 1-0:32.7.0 1-0:52.7.0 1-0:72.7.0 "
+VSE += "1-0:31.7.0 1-0:51.7.0 1-0:71.7.0"
+
+
+# What the facts tell of lists that no frame of the corpus has. Where a name bears text, it stands behind "=".
+@pytest.mark.parametrize(
+    ("layout", "names", "profile"),
+    [
+        ("push-list", "0-8:25.9.0 0-0:1.0.0 1-0:1.7.0 1-0:2.7.0 1-0:3.7.0 1-0:4.7.0 1-0:32.7.0", "lg-e450"),
+        ("push-list", "0-9:25.9.0 0-0:42.0.0=LGZ1234567890123 0-0:96.1.0=1234567 1-0:1.8.1 1-0:1.8.2", "lg-e450-cy"),
+        ("push-list", "0-11:25.9.0 0-0:96.1.0=12345678 0-1:24.2.1 0-2:24.2.1", "lg-e450-sub"),
+        ("push-list", f"0-8:25.9.0 0-0:42.0.0=LGZ1234567890123 {VSE}", "lg-e570"),
+        ("push-list", f"0-8:25.9.0 0-8:25.9.0 0-0:42.0.0=LGZ1 0-0:96.1.1=1 0-0:1.0.0 {VSE}", "lg-e450-vse"),
+        ("push-list", f"0-8:25.9.0 0-8:25.9.0 0-0:42.0.0=LGZ1 0-0:96.1.1=1 0-0:1.0.0 {VSE} 1-0:13.7.0", "lg-e570"),
+        ("push-list", f"0-6:25.9.0 0-0:42.0.0=LGZ1234567890123 {VSE}", "lg-e360"),
+        ("push-list", f"0-6:25.9.0 0-0:42.0.0=ISK1234567890123 {VSE}", "iskra-am550-ch"),
+        ("push-list", "0-0:25.9.0 0-0:96.5.134 0-0:42.0.0=ENR 0-0:96.1.0=1 0-0:97.98.0 0-0:97.98.10", "energomera"),
+        (
+            "structures",
+            "1-1:0.2.129=EMBRIQ_V1_1 0-0:96.1.0=123456789 0-0:96.1.7=ZFF1 1-0:1.7.0 1-0:32.7.0",
+            "embriq-no",
+        ),
+        ("structures", "1-1:0.2.129=AIDON_V0001 0-0:96.1.0=7359992 0-0:96.1.7=6515 1-0:1.7.0 1-0:32.7.0", "aidon-no"),
+        ("untagged", "0-0:42.0.0=SAG 0-2:25.9.0 0-0:96.1.0=1 1-0:1.7.0 1-0:1.8.0", "egd-cez-untagged"),
+        ("untagged", "0-0:96.1.1=1 0-0:96.3.10 0-0:17.0.0 1-0:1.7.0 1-0:1.8.0", "egd-cez-untagged"),
+    ],
+)
+def test_a_list_that_the_corpus_lacks_gets_its_profile(layout: str, names: str, profile: str) -> None:
+    items = []
+    for position, word in enumerate(names.split()):
+        name, _, text = word.partition("=")
+        items.append(Item(position, (9, text.encode()) if text else (6, 7), groups(name) + b"\xff"))
+    root = 1 if layout == "structures" else 2
+    push = Push(Layout(layout), items, root, tuple(item.data[0] for item in items), None, Link("apdu"), b"")
+
+    assert recognised(push) == profile
+
+
 @pytest.mark.parametrize("profile", [one for one in PROFILES.values() if one.match.types], ids=lambda one: one.id)
 def test_a_positional_register_has_a_unit_and_only_open_questions_lack_the_scaler(profile: Profile) -> None:
     registers = [member for member in profile.members if member.kind == "register"]
