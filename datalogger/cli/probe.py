@@ -14,7 +14,7 @@ from rich.text import Text
 
 from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say
-from datalogger.cli.simulate import address, duration
+from datalogger.cli.simulating import address, duration
 from datalogger.clock import Clock, SystemClock
 from datalogger.config.checks import time_zone
 from datalogger.config.words import Duration
@@ -33,6 +33,7 @@ from datalogger.probing.hints import hint
 from datalogger.probing.lines import Line, SerialLine, TcpLine, lasting_name
 from datalogger.protocol.detect import AutoFramer
 from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.framing import Reason
 
 MOST_ROWS = 40  # of a table of values; a telegram with a history of months has more than a screen
 
@@ -160,7 +161,10 @@ def _search(
     """What was found; None, after a hint, where nothing was. SourceError where the line fails."""
 
     def ear() -> Ear:
-        security = Security(keys or Keys(), counters=MemoryCounters(), replay=False)
+        return ear_with(keys or Keys())
+
+    def ear_with(keys: Keys) -> Ear:
+        security = Security(keys, counters=MemoryCounters(), replay=False)
         return Ear(AutoFramer(), MeterDecoder(Reading(zone=ZoneInfo(home)), security, lambda: profiles))
 
     line.open()
@@ -173,10 +177,13 @@ def _search(
         except KeyboardInterrupt:
             interrupted = True
     best = looking.best
+    if best is not None and best.ear.refused.keys() == {Reason.POLICY}:
+        best.hear_again(ear_with(Keys()))  # it sends in the clear: keys that are not needed shall not hide it
     found = best and finding(best, profiles, tunable=line.tunable, shows_form=line.shows_form)
     if not found:
         ended = "interrupted: " if interrupted else ""
-        console.print(Text(f"{ended}{what}: {hint(best, profiles.values(), tunable=line.tunable)}"))
+        told = hint(best, profiles.values(), tunable=line.tunable)
+        console.print(Text(f"{ended}{what}: {told}"), soft_wrap=True)
         return None
     return found
 
@@ -223,12 +230,8 @@ def _given_keys(name: str) -> dict[str, str]:
 
 
 def _tell(found: Finding, console: Console) -> None:
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="bold")
-    facts.add_column()
     for what, text in _facts(found):
-        facts.add_row(what, Text(text))
-    console.print(facts)
+        console.print(Text.assemble((f"{what:14}", "bold"), text), soft_wrap=True)
     if found.report is not None:
         console.print(_values(found.report))
 

@@ -54,6 +54,12 @@ class Attempt:
         self.ear.take(octets)
         self._understand(now)
 
+    def hear_again(self, ear: Ear) -> None:
+        """With another ear: it takes the place of the first."""
+        ear.take(self.octets)
+        ear.idle()
+        self.ear = ear
+
     def silence(self, now: float) -> None:
         if self._speaking and now - self.last >= BURST:
             self.bursts += 1
