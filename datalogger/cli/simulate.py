@@ -2,54 +2,23 @@
 
 import asyncio
 import re
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 import click
 
-from datalogger.cli.say import say
+from datalogger.cli.simulate_dlms import dlms
+from datalogger.cli.simulating import address, duration, fault_rate, serve_until_stopped
 from datalogger.clock import SystemClock
-from datalogger.config.checks import listen_address
 from datalogger.config.words import Duration
 from datalogger.simulation import p1 as meter
 from datalogger.simulation.faults import Fault, Faults
 from datalogger.simulation.lines import Line, PtyLine, TcpLine
-from datalogger.simulation.serve import serve
 
 # What a person wants to see of a telegram: its time, the counters, the power.
 _SHOWN = re.compile(rb"^(?:0-0:1\.0\.0|1-\d:[12]\.[78]\.\d)[^(\r]*\(([\w.*]+)\)", re.MULTILINE)
-
-
-def duration(text: str) -> Duration:
-    try:
-        return Duration.parse(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r}: {error}") from None
-
-
-def address(text: str) -> tuple[str, int]:
-    try:
-        found = listen_address(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise click.BadParameter(f'{text!r}: expected HOST:PORT such as "127.0.0.1:8023"; port 0 takes any')
-    return found
-
-
-def fault_rate(text: str) -> tuple[Fault, float]:
-    kind, _, rate = text.partition("=")
-    try:
-        share = float(rate[:-1]) / 100 if rate.endswith("%") else float(rate)
-        if 0 <= share <= 1:
-            return Fault(kind), share
-    except ValueError:
-        pass
-    kinds = ", ".join(Fault)
-    raise click.BadParameter(f"{text!r}: expected KIND=RATE such as flip=0.01 or cut=5%, KIND one of {kinds}")
 
 
 @click.group()
@@ -87,7 +56,7 @@ def simulate() -> None:
 @click.option(
     "--fault",
     "rates",
-    type=fault_rate,
+    type=fault_rate(list(Fault)),
     metavar="KIND=RATE",
     multiple=True,
     help="How often something goes wrong; repeatable.",
@@ -144,35 +113,17 @@ def p1(
         raise click.ClickException(f"{telegram}: {error}" if telegram else str(error)) from error
     faults = Faults(dict(rates), seed=seed, pause=pause)
     try:
-        asyncio.run(_serve(lines, islice(telegrams, count), interval, faults, wait=wait, verbose=verbose))
+        describe = _describe if verbose else None
+        asyncio.run(
+            serve_until_stopped(lines, islice(telegrams, count), interval, faults, wait=wait, describe=describe)
+        )
     except OSError as error:
         raise click.ClickException(error.strerror or str(error)) from error
 
 
-async def _serve(
-    lines: Sequence[Line],
-    telegrams: Iterator[bytes],
-    interval: float,
-    faults: Faults,
-    *,
-    wait: bool,
-    verbose: bool,
-) -> None:
-    """Serve until the telegrams end or somebody says stop; both are a clean end."""
-    main = asyncio.current_task()
-    assert main is not None
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(stop, main.cancel)
+def _describe(telegram: bytes, struck: Sequence[Fault]) -> str:
+    shown = b"  ".join(found[1] for found in _SHOWN.finditer(telegram)).decode()
+    return f"{shown}  {len(telegram)} octets  {', '.join(struck)}"
 
-    def announce(line: Line) -> None:
-        say(line.address)
 
-    def tell(telegram: bytes, struck: Sequence[Fault]) -> None:
-        if verbose:
-            shown = b"  ".join(found[1] for found in _SHOWN.finditer(telegram)).decode()
-            say(f"{shown}  {len(telegram)} octets  {', '.join(struck)}".rstrip(), err=True)
-
-    try:
-        await serve(lines, telegrams, interval=interval, faults=faults, announce=announce, tell=tell, wait=wait)
-    except asyncio.CancelledError:
-        return
+simulate.add_command(dlms)

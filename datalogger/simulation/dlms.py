@@ -14,7 +14,7 @@ from datalogger.meters.meaning import Reading, meanings
 from datalogger.meters.recognition import recognise
 from datalogger.obis import to_groups
 from datalogger.protocol.dlms.axdr import Leaf
-from datalogger.protocol.dlms.security import Keys
+from datalogger.protocol.dlms.security import AUTHENTICATED, Keys
 from datalogger.simulation import body, p1
 from datalogger.simulation.body import Body, content
 from datalogger.simulation.dates import DATE_OCTETS, is_time_of_day, read_date, write_date
@@ -50,7 +50,9 @@ class Pushes:
     capture:  holds at least one message (ValueError)
     zone, standard_time: where the meter's clock is, and whether it knows no summer time
     counter:  the first invocation counter; None: as the clock has it
+    keys:     to encipher with; None: those the capture was opened with
     faults:   how often each strikes, 0 to 1. ValueError for one that this push cannot suffer
+    now:      the meter's time
     struck:   the faults of the push that came last
     """
 
@@ -63,6 +65,7 @@ class Pushes:
         zone: ZoneInfo,
         standard_time: bool = False,
         counter: int | None = None,
+        keys: Keys | None = None,
         faults: Mapping[PushFault, float] | None = None,
         seed: int = 0,
     ) -> None:
@@ -71,6 +74,8 @@ class Pushes:
             raise ValueError(f"no push that could be read: {why or 'nothing but noise'}")
         self._capture = capture
         self._interval = interval
+        self._keys = keys or capture.keys
+        self.now = start  # the meter's time
         self._counter = counter if counter is not None else (start - _COUNTERS_BEGIN) // _COUNTERS_STEP
         self._rates = dict(faults or {})
         self._dice = {fault: random.Random(f"{seed}:{fault}") for fault in PushFault}
@@ -78,9 +83,15 @@ class Pushes:
         self._lives = [_life(message, start=start, seed=seed, clock=clock) for message in capture.messages]
         self._before: bytes | None = None
         self.struck: list[PushFault] = []
-        self._check_faults()
+        self._check()
 
-    def _check_faults(self) -> None:
+    def _check(self) -> None:
+        tagged = any(message.control & AUTHENTICATED for message in self._capture.messages)
+        if tagged and self._keys.authentication is None:
+            raise ValueError(
+                "its pushes carry an authentication tag: give an authentication key, too (any will do here; "
+                "who checks the tag needs the same one)"
+            )
         ciphered = any(message.counter is not None for message in self._capture.messages)
         if PushFault.WRONG_KEY in self._rates and not ciphered:
             raise ValueError(f"{PushFault.WRONG_KEY}: this meter does not cipher; `--list` shows which do")
@@ -95,6 +106,7 @@ class Pushes:
     def __iter__(self) -> Iterator[bytes]:
         while True:
             yield self._next()
+            self.now += self._interval
             for life in self._lives:
                 life.live(self._interval)
 
@@ -108,7 +120,7 @@ class Pushes:
         for message, life in zip(self._capture.messages, self._lives, strict=True):
             counter = None if message.counter is None else self._next_counter()
             messages.append(replace(message, text=life.text(), counter=counter))
-        keys = self._capture.keys
+        keys = self._keys
         if PushFault.WRONG_KEY in self.struck:
             keys = Keys(_inverted(keys.encryption), _inverted(keys.authentication))
         octets = self._capture.render(messages, keys=keys)

@@ -20,7 +20,7 @@ _DATES = frozenset((25, 26))
 _WIDE = 4  # octets: what holds no value is a class, an attribute, a scaler or a unit, and shorter than this
 _SHORT = 2  # octets: a tariff, a state
 _MESSAGE = (96, 13)  # C, D of what an operator writes to a customer
-_NAMED_BY_MAKER = 4  # octets of a system title that tell maker and kind of device; the rest is the serial number
+_NAMED_BY_MAKER = 3  # octets of a system title; the rest is the serial number
 
 
 class Twin(Struct, frozen=True):

@@ -1,0 +1,85 @@
+"""What the simulated meters have in common on the command line."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+import click
+
+from datalogger.cli.say import say
+from datalogger.config.checks import listen_address
+from datalogger.config.words import Duration
+from datalogger.simulation.faults import Fault, Faults
+from datalogger.simulation.lines import Line
+from datalogger.simulation.serve import serve
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+def duration(text: str) -> Duration:
+    try:
+        return Duration.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: {error}") from None
+
+
+def address(text: str) -> tuple[str, int]:
+    try:
+        found = listen_address(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise click.BadParameter(f'{text!r}: expected HOST:PORT such as "127.0.0.1:8023"; port 0 takes any')
+    return found
+
+
+def fault_rate(kinds: Sequence[Kind]) -> Callable[[str], tuple[Kind, float]]:
+    """Reads KIND=RATE, KIND one of these."""
+
+    def read(text: str) -> tuple[Kind, float]:
+        word, _, rate = text.partition("=")
+        kind = next((kind for kind in kinds if kind == word), None)
+        try:
+            share = float(rate[:-1]) / 100 if rate.endswith("%") else float(rate)
+        except ValueError:
+            share = -1
+        if kind is None or not 0 <= share <= 1:
+            raise click.BadParameter(
+                f"{text!r}: expected KIND=RATE such as flip=0.01 or cut=5%, KIND one of {', '.join(kinds)}"
+            )
+        return kind, share
+
+    return read
+
+
+async def serve_until_stopped(
+    lines: Sequence[Line],
+    telegrams: Iterable[bytes],
+    interval: float,
+    faults: Faults,
+    *,
+    wait: bool,
+    describe: Callable[[bytes, Sequence[Fault]], str] | None,
+) -> None:
+    """Until the telegrams end or somebody says stop; both are a clean end.
+
+    describe: what to say of each telegram on standard error; None: nothing
+    """
+    main = asyncio.current_task()
+    assert main is not None
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(stop, main.cancel)
+
+    def announce(line: Line) -> None:
+        say(line.address)
+
+    def tell(telegram: bytes, struck: Sequence[Fault]) -> None:
+        if describe is not None:
+            say(describe(telegram, struck).rstrip(), err=True)
+
+    try:
+        await serve(lines, telegrams, interval=interval, faults=faults, announce=announce, tell=tell, wait=wait)
+    except asyncio.CancelledError:
+        return
