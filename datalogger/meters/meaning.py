@@ -7,6 +7,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from datalogger import obis
+from datalogger.meters import plausibility
 from datalogger.meters.profile import Absent, ClockPolicy, Member, Profile, Range, ShortName, groups
 from datalogger.obis import Obis
 from datalogger.protocol.decoder import Notice
@@ -60,6 +61,9 @@ class Meaning(Struct, frozen=True):
     scaler:   None where neither configuration nor profile knows; `ranges` decide first
     register: by its name, this is a register
     rank:     as an identifier of the meter: 1 is the best, 0 is none
+    plain:    a number is no identifier of the meter, and never a way to say "not measured"
+    fixed:    and its scaler is this one, whatever the number
+    gauge:    what the plausibility check calls it, "" if it does not look at it; a number counts `weight` there
     """
 
     obis: Obis = Obis("")
@@ -72,6 +76,10 @@ class Meaning(Struct, frozen=True):
     register: bool = False
     clock: bool = False
     rank: int = 0
+    plain: bool = False
+    fixed: int | None = None
+    gauge: str = ""
+    weight: float = 1.0
 
     def scaler_of(self, value: int) -> int | None:
         for part in self.ranges:
@@ -126,10 +134,10 @@ class Meanings:
         member = self._members.get(position)
         rank = _OWN_RANK if position == self._meter else 0
         if member is None:
-            return Meaning(rank=rank)
+            return Meaning(rank=rank, plain=not rank)
         name = obis.parse(member.obis)
         if name is None:
-            return Meaning(kind=member.kind, rank=rank)
+            return Meaning(kind=member.kind, rank=rank, plain=not rank)
         return self._named(bytes(obis.to_groups(name)), member, rank)
 
     def _named(self, name: bytes, member: Member | None, rank: int = 0) -> Meaning:
@@ -144,6 +152,9 @@ class Meanings:
             scaler, unit, ranges = override[0], override[1] or unit, ()
         if self._meter in (octets, quantity):
             rank = _OWN_RANK
+        rank = rank or _RANKS.get(octets, 0)
+        absent = _found(self._absent, octets)
+        plain = not rank and absent is None
         return Meaning(
             obis=obis.from_groups(name),
             octets=octets,
@@ -151,10 +162,14 @@ class Meanings:
             scaler=scaler,
             unit=unit,
             ranges=ranges,
-            absent=_found(self._absent, octets),
+            absent=absent,
             register=kind == "register" if kind is not None else name[0] != _ABSTRACT and name[2] in _QUANTITIES,
             clock=kind == "date-time" or quantity == _CLOCK,
-            rank=rank or _RANKS.get(octets, 0),
+            rank=rank,
+            plain=plain,
+            fixed=scaler if plain and not ranges else None,
+            gauge=plausibility.GAUGES.get(quantity, ""),
+            weight=1.0 if scaler is None else 10.0**scaler,
         )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -10,6 +11,8 @@ from datalogger.meters.profile import Match, Profile, groups, title_prefix
 from datalogger.meters.profiles import Profiles
 from datalogger.protocol.decoder import Notice
 from datalogger.protocol.dlms.items import Data, Item, Layout, Push
+
+_name_of = attrgetter("name")
 
 MOST_SHAPES = 512  # remembered; a line has a handful, noise that deciphers to bodies could have any number
 
@@ -45,7 +48,7 @@ def recognise(
         return _pinned(push, profiles, pinned)
     security = push.security
     shape = (
-        push.layout, push.root, push.types, tuple([item.name for item in push.items]), push.link,
+        push.layout, push.root, push.types, tuple(map(_name_of, push.items)), push.link,
         None if security is None else security.system_title,
     )  # fmt: skip
     candidates: tuple[Candidate, ...] | None = profiles.remembered.get(shape)

@@ -51,7 +51,6 @@ class _Builder:
         self._push = push
         self._known = known
         self._reading = reading
-        self._factor = reading.factor
         self._identifiers: list[tuple[int, Record]] = []
         self._clock: bytes | None = None
         self._unscaled: list[str] = []
@@ -59,41 +58,62 @@ class _Builder:
 
     def report(self) -> Report:
         push, known = self._push, self._known
-        records = tuple([self._record(item) for item in push.items])
         return Report(
             protocol="dlms",
+            records=self._records(),  # first: the others are found on the way
             meter=self._reading.meter or self._identifier(),
             meter_time=self._meter_time(),
-            records=records,
             frame=push.octets,
             profile="" if known.profile is None else known.profile.id,
             security=push.security,
         )
 
-    def _record(self, item: Item) -> Record:
-        tag, value = item.data
-        name = item.name
-        if name is None:
-            position: int | None = item.position
-            meaning = self._known.of[item.position]
-        else:
-            position = None
-            meaning = self._known.of[name]
-        if tag in _INTEGERS:
-            wire = item.scaler
-            if wire is None or self._factor != 1 or meaning.absent is not None or meaning.rank:
-                return self._number(item, tag, value, position, meaning)
-            return Record(
-                meaning.obis, value, wire, _SYMBOLS.get(item.unit), None, UNSET, None, None,
-                position, item.class_id, item.attribute, tag, item.status,
-            )  # fmt: skip
-        record = self._other(item, tag, value, position, meaning)
-        if meaning.rank:
-            self._identifiers.append((meaning.rank, record))
-        return record
+    def _records(self) -> tuple[Record, ...]:
+        """One a value, in their order. Numbers of which all is known, nearly all there are, take the short way."""
+        of, gauges, as_sent = self._known.of, self._gauges, self._reading.factor == 1
+        records = []
+        for item in self._push.items:
+            tag, value = item.data
+            name = item.name
+            if name is None:
+                position: int | None = item.position
+                meaning = of[item.position]
+            else:
+                position = None
+                meaning = of[name]
+            if tag in _INTEGERS and as_sent and meaning.plain:
+                scaler = item.scaler
+                if scaler is not None:
+                    unit = _SYMBOLS.get(item.unit)
+                elif meaning.fixed is not None:
+                    scaler, unit = meaning.fixed, meaning.unit
+                    if meaning.gauge:
+                        gauges[meaning.gauge] = value * meaning.weight
+                else:
+                    records.append(self._number(item, position, meaning))
+                    continue
+                if position is item.class_id is item.status is None:
+                    records.append(Record(meaning.obis, value, scaler, unit, tag=tag))
+                else:
+                    records.append(
+                        Record(
+                            meaning.obis, value, scaler, unit, position=position, class_id=item.class_id,
+                            attribute=item.attribute, tag=tag, status=item.status,
+                        )
+                    )  # fmt: skip
+                continue
+            if tag in _INTEGERS:
+                record = self._number(item, position, meaning)
+            else:
+                record = self._other(item, position, meaning)
+            if meaning.rank:
+                self._identifiers.append((meaning.rank, record))
+            records.append(record)
+        return tuple(records)
 
-    def _number(self, item: Item, tag: int, value: int, position: int | None, meaning: Meaning) -> Record:
-        """An integer of which more is to say than the wire does."""
+    def _number(self, item: Item, position: int | None, meaning: Meaning) -> Record:
+        """An integer of which something is unknown, or more is to say."""
+        tag, value = item.data
         scaler, unit, unscaled = item.scaler, None, False
         if scaler is not None:
             unit = _SYMBOLS.get(item.unit)
@@ -101,8 +121,8 @@ class _Builder:
             scaler = meaning.scaler_of(value)
             if scaler is not None:
                 unit = meaning.unit
-                if gauge := plausibility.GAUGES.get(meaning.octets[2:]):
-                    self._gauges[gauge] = value * 10.0**scaler
+                if meaning.gauge:
+                    self._gauges[meaning.gauge] = value * 10.0**scaler
             elif meaning.is_register(item.class_id):
                 unscaled = True
                 self._unscaled.append(meaning.obis)
@@ -111,17 +131,15 @@ class _Builder:
         if absent:
             shown = None
         elif unit in _TRANSFORMED:
-            shown = value * self._factor
-        record = Record(
-            meaning.obis, shown, scaler or 0, unit, None, UNSET, None, None,
-            position, item.class_id, item.attribute, tag, item.status, None, unscaled, absent,
+            shown = value * self._reading.factor
+        return Record(
+            meaning.obis, shown, scaler or 0, unit, position=position, class_id=item.class_id,
+            attribute=item.attribute, tag=tag, status=item.status, unscaled=unscaled, not_measured=absent,
         )  # fmt: skip
-        if meaning.rank:
-            self._identifiers.append((meaning.rank, record))
-        return record
 
-    def _other(self, item: Item, tag: int, value: Any, position: int | None, meaning: Meaning) -> Record:
+    def _other(self, item: Item, position: int | None, meaning: Meaning) -> Record:
         """Whatever is no integer."""
+        tag, value = item.data
         number: int | None = None
         scaler, unit = item.scaler or 0, _SYMBOLS.get(item.unit)
         real: float | None = None
