@@ -24,7 +24,7 @@ def doubt(gauges: dict[str, float], *, exporting: bool) -> str:
 
     exporting: the meter delivers power at times. Phases then work against each other, and P says little.
     """
-    volts = max((gauges.get(name, 0.0) for name in VOLTAGES))  # a phase that is not connected may show a few volts
+    volts = max(gauges.get(name, 0.0) for name in VOLTAGES)  # a phase that is not connected may show a few volts
     if volts and not LEAST_V <= volts <= MOST_V:
         return f"{volts:g} V of mains: the scaler of the voltages is not this meter's"
     apparent = sum(

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
 
 from msgspec import UNSET, UnsetType
 
@@ -13,7 +12,7 @@ from datalogger.meters.profile import Profile, groups
 from datalogger.model import Record, Report
 from datalogger.protocol.decoder import Notice
 from datalogger.protocol.dlms import cosem_time
-from datalogger.protocol.dlms.items import Data, Item, Layout, Push
+from datalogger.protocol.dlms.items import Item, Layout, Push
 
 __all__ = ["Reading", "build"]
 
@@ -90,7 +89,7 @@ class _Builder:
                     if meaning.gauge:
                         gauges[meaning.gauge] = value * meaning.weight
                 else:
-                    records.append(self._number(item, position, meaning))
+                    records.append(self._number(item, value, position, meaning))
                     continue
                 if position is item.class_id is item.status is None:
                     records.append(Record(meaning.obis, value, scaler, unit, tag=tag))
@@ -102,18 +101,18 @@ class _Builder:
                         )
                     )  # fmt: skip
                 continue
-            if tag in _INTEGERS:
-                record = self._number(item, position, meaning)
-            else:
+            number = value if tag in _INTEGERS else _only_number(item)
+            if number is None:
                 record = self._other(item, position, meaning)
+            else:
+                record = self._number(item, number, position, meaning)
             if meaning.rank:
                 self._identifiers.append((meaning.rank, record))
             records.append(record)
         return tuple(records)
 
-    def _number(self, item: Item, position: int | None, meaning: Meaning) -> Record:
+    def _number(self, item: Item, value: int, position: int | None, meaning: Meaning) -> Record:
         """An integer of which something is unknown, or more is to say."""
-        tag, value = item.data
         scaler, unit, unscaled = item.scaler, None, False
         if scaler is not None:
             unit = _SYMBOLS.get(item.unit)
@@ -134,7 +133,7 @@ class _Builder:
             shown = value * self._reading.factor
         return Record(
             meaning.obis, shown, scaler or 0, unit, position=position, class_id=item.class_id,
-            attribute=item.attribute, tag=tag, status=item.status, unscaled=unscaled, not_measured=absent,
+            attribute=item.attribute, tag=item.data[0], status=item.status, unscaled=unscaled, not_measured=absent,
         )  # fmt: skip
 
     def _other(self, item: Item, position: int | None, meaning: Meaning) -> Record:
@@ -160,15 +159,13 @@ class _Builder:
             number = int(value)
         elif tag in _FLOATS:
             real = value
+            if item.scaler is None and meaning.scaler is not None:
+                scaler, unit = meaning.scaler, meaning.unit
         elif tag == _DATE_TIME:
             octets = value
             time = self._time(value, meaning)
         elif tag in _NESTED:
-            if item.objects is None:
-                number = _only_number(item.data)
-                octets = item.encoded if number is None else None
-                if number is not None and item.scaler is None and (known := meaning.scaler_of(number)) is not None:
-                    scaler, unit = known, meaning.unit
+            octets = item.encoded
         elif tag not in _EMPTY:  # bit-string, date, time
             octets = value
         return Record(
@@ -238,12 +235,14 @@ def _printable(octets: bytes) -> str | None:
     return text if text.isascii() and text.isprintable() else None
 
 
-def _only_number(data: Data) -> int | None:
+def _only_number(item: Item) -> int | None:
     """The number of an array or structure that holds one number and no more."""
-    tag, value = data
+    tag, value = item.data
+    if tag not in _NESTED or item.objects is not None:
+        return None
     while tag in _NESTED and len(value) == 1:
         tag, value = value[0]
-    return int(value) if tag in _INTEGERS or tag in _BARE_INTEGERS else None
+    return value if tag in _INTEGERS else None
 
 
 def _identifying(record: Record) -> str:
