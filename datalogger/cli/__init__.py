@@ -13,6 +13,7 @@ COMMANDS = {
     "decode": ("datalogger.cli.decode:decode", "Print captured telegrams as JSON, one object a line."),
     "probe": ("datalogger.cli.probe:probe", "What speaks on this line, and which configuration reads it?"),
     "simulate": ("datalogger.cli.simulate:simulate", "Be a meter on a serial or TCP port, without a meter."),
+    "neutralise": ("datalogger.cli.neutralise:command", "Make a capture fit to be shown: other numbers, same form."),
     "profiles": ("datalogger.cli.profiles:profiles", "Which meters are known, and is a profile of one's own right?"),
     "spool": ("datalogger.cli.spool:spool", "What is waiting, and what was refused: look, replay, drop, export."),
     "meter": ("datalogger.cli.meter:meter", "How far each meter that encrypts has counted; have one forgotten."),

@@ -3,12 +3,15 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from datalogger.errors import DecodeError
 from datalogger.protocol.dlms.axdr import Leaf
 from datalogger.protocol.dlms.security import AUTHENTICATED, Keys
+from datalogger.protocol.p1.telegram import decode_telegram
 from datalogger.simulation import body, telegram_text
 from datalogger.simulation.body import Body, content, is_name
 from datalogger.simulation.dates import DATE_OCTETS, is_time_of_day, read_date, write_date
@@ -27,6 +30,7 @@ class Twin(Struct, frozen=True):
     """octets: of the twin's frames, all that was left out gone
 
     keys:     those it is enciphered with; without any where nothing was ciphered
+    system_title: what its reader must know where the meter leaves its own out, else b""
     messages: how many it holds
     replaced: what was replaced, and how often
     left_out: reason → octets
@@ -34,13 +38,17 @@ class Twin(Struct, frozen=True):
 
     octets: bytes
     keys: Keys
+    system_title: bytes
     messages: int
     replaced: dict[str, int]
     left_out: dict[str, int]
 
 
 def neutralise(capture: Capture, dice: random.Random) -> Twin:
-    """`dice`: random.SystemRandom, so that nobody can go back; seeded in tests."""
+    """dice: random.SystemRandom, so that nobody can go back; seeded in tests.
+
+    ValueError where the twin, read again, has not the form of its original: then it is no use to anybody.
+    """
     return _Neutraliser(capture, dice).twin()
 
 
@@ -66,17 +74,22 @@ class _Neutraliser:
             found = bodies[number]
             if found is not None:
                 twins.append(self._with_other_title(replace(message, text=self._text(message, found))))
-            elif message.text.startswith(b"/"):
+            elif _is_telegram(message.text):
                 text = telegram_text.neutral(message.text, self._substitutes, self._replaced)
                 twins.append(self._with_other_title(replace(message, text=text)))
             else:
                 unknown.update(message.frames)
         whole = [twin for twin in twins if not unknown.intersection(twin.frames)]
-        if lost := _frames(capture.messages) - _frames(whole):
+        lost = _frames(capture.messages) - _frames(whole)
+        if lost:
             self._left_out["no readings"] += capture.size_of(lost)
         keys = self._other_keys(whole)
-        octets = capture.only(whole, keys=keys) if whole else b""
-        return Twin(octets, keys, len(whole), dict(self._replaced), dict(self._left_out))
+        title = self._other_title(capture.system_title)
+        octets = capture.only(whole, keys=keys, system_title=title) if whole else b""
+        wanted = [_form(message) for message in capture.messages if not lost.intersection(message.frames)]
+        if [_form(message) for message in Capture(octets, keys, system_title=title).messages] != wanted:
+            raise ValueError("its twin, read again, has another form: nothing is written, so that nobody is misled")
+        return Twin(octets, keys, title, len(whole), dict(self._replaced), dict(self._left_out))
 
     def _hide(self, bodies: dict[int, Body | None]) -> None:
         numbers: list[int] = []
@@ -112,10 +125,13 @@ class _Neutraliser:
         if not message.title:
             return replace(message, counter=counter)
         self._replaced["system title"] += 1
-        if message.title not in self._titles:
-            head, serial = message.title[:_NAMED_BY_MAKER], message.title[_NAMED_BY_MAKER:]
-            self._titles[message.title] = head + self._substitutes.octets(serial)
-        return replace(message, counter=counter, title=self._titles[message.title])
+        return replace(message, counter=counter, title=self._other_title(message.title))
+
+    def _other_title(self, title: bytes) -> bytes:
+        if title not in self._titles:
+            head, serial = title[:_NAMED_BY_MAKER], title[_NAMED_BY_MAKER:]
+            self._titles[title] = head + self._substitutes.octets(serial)
+        return self._titles[title]
 
     def _text(self, message: Message, found: Body) -> bytes:
         text = message.text
@@ -157,6 +173,24 @@ class _Neutraliser:
         """A date or date-time some weeks away; one that is none stays: it tells no time."""
         day = read_date(octets)
         return octets if day is None else write_date(octets, self._substitutes.time(day))
+
+
+def _is_telegram(text: bytes) -> bool:
+    try:
+        decode_telegram(text, check=True, zone=UTC)
+    except DecodeError:
+        return False
+    return True
+
+
+def _form(message: Message) -> object:
+    """What a message and its twin have in common."""
+    found = body.take_apart(message)
+    if found is None:
+        telegram = decode_telegram(message.text, check=True, zone=UTC)
+        return [(record.obis, record.scaler, record.unit, record.value is None) for record in telegram.records]
+    push = found.push
+    return push.layout, push.types, [(item.position, item.name, item.data[0], item.scaler) for item in push.items]
 
 
 def _leaves(found: Body) -> Iterator[Leaf]:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from datetime import datetime
 
+from datalogger.simulation.dates import DATE_OCTETS, read_date, write_date
 from datalogger.simulation.substitutes import Substitutes
 from datalogger.simulation.template import Template
 
@@ -12,13 +13,15 @@ _GROUP = re.compile(rb"\(([^()\r\n]*)\)")
 _OUTSIDE = re.compile(rb"[^()\r\n]+(?![^()\r\n]*\))")
 _TIME = re.compile(rb"(\d{12})([SWsw]?)")
 _NAME = re.compile(rb"\d+-\d+:\d+\.\d+\.\d+(?:[*.]\d+)?")
-_NUMBER = re.compile(rb"(-?)(\d+)(?:\.(\d+))?(\*?[A-Za-z][\w\xb3]*)?")
+_NUMBER = re.compile(rb"(-?)(\d+)(?:\.(\d+))?(\*[A-Za-z][\w\xb3]*|k?(?:Wh|varh|var|VAh|VA|V|W|Hz)|kA|m3|[GM]J)?")
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){4,}")
 
+_NO_YEAR = 1970
 _HEAD = 5  # octets of `/XXX5`: maker and speed
 _MESSAGE = (96, 13)  # C, D of what an operator writes to a customer
 _VERSION = (0, 2)
-_COUNT = 6  # digits: a number without point and unit that is longer is an identifier
+_FLAG = 4  # digits: a number without point and unit that is no longer is a tariff, a state, a kind of device
+_COUNT = 5  # digits: one that is longer is an identifier
 
 
 def neutral(telegram: bytes, substitutes: Substitutes, replaced: Counter[str]) -> bytes:
@@ -58,7 +61,9 @@ class _Writer:
             return self._in_hex(text, private=True) if _HEX.fullmatch(text) else self._private(text)
         if time := _TIME.fullmatch(text):
             return self._count("time", text, self._time(time[1]) + time[2])
-        if (number := _NUMBER.fullmatch(text)) and (number[3] or number[4] or len(number[2]) < _COUNT):
+        if text.isdigit() and len(text) <= _FLAG:
+            return text
+        if (number := _NUMBER.fullmatch(text)) and (number[3] or number[4] or len(number[2]) <= _COUNT):
             return self._count("value", text, self._number(number))
         if _HEX.fullmatch(text):
             return self._in_hex(text, private=False)
@@ -70,16 +75,19 @@ class _Writer:
     def _in_hex(self, text: bytes, *, private: bool) -> bytes:
         """Of text written as hex; of a bare hex identifier where it is none."""
         inner = bytes.fromhex(text.decode())
+        if len(inner) == DATE_OCTETS[1] and (day := read_date(inner)) is not None:
+            return self._count("time", text, _as_hex(text, write_date(inner, self._substitutes.time(day))))
         if not (inner.isascii() and inner.decode("ascii").isprintable()):
             return self._count("text", text, self._substitutes.text(text, private=private))
-        other = self._substitutes.text(inner, private=private).hex().encode()
-        return self._count("text", text, other.upper() if text == text.upper() else other)
+        return self._count("text", text, _as_hex(text, self._substitutes.text(inner, private=private)))
 
     def _time(self, digits: bytes) -> bytes:
-        """What is no date stays: meters write so that they have none."""
+        """What is no date, or the first one a computer knows, stays: meters write so that they have none."""
         try:
             time = datetime.strptime(digits.decode(), "%y%m%d%H%M%S")  # noqa: DTZ007 as the meter writes it
         except ValueError:
+            return digits
+        if time.year == _NO_YEAR:
             return digits
         return self._substitutes.time(time).strftime("%y%m%d%H%M%S").encode()
 
@@ -93,3 +101,9 @@ class _Writer:
     def _count(self, what: str, old: bytes, new: bytes) -> bytes:
         self._replaced[what] += new != old
         return new
+
+
+def _as_hex(like: bytes, octets: bytes) -> bytes:
+    """In upper or lower case, as the meter writes it."""
+    text = octets.hex().encode()
+    return text.upper() if like == like.upper() else text

@@ -230,18 +230,28 @@ class Capture:
 
     # Putting together
 
-    def render(self, messages: Sequence[Message] | None = None, *, keys: Keys | None = None) -> bytes:
+    def render(
+        self,
+        messages: Sequence[Message] | None = None,
+        *,
+        keys: Keys | None = None,
+        system_title: bytes = b"",
+    ) -> bytes:
         """The octets of the whole capture, with these instead of its messages.
 
         messages: each a message of this capture with another `text` (of the same length), `title` or `counter`;
                   None: all as they are
         keys:     to encipher with; None: those it was opened with
+        system_title: of a meter that leaves its own out; b"": the one it was opened with
 
         ValueError where a key is missing that a tag or cipher needs, or a text has another length.
         """
         octets = bytearray(self.octets)
         for message in self.messages if messages is None else messages:
-            written = self._sealed(message, keys or self.keys) if message.envelope else message.text
+            written = message.text
+            if message.envelope:
+                title = message.title or system_title or self.system_title
+                written = _sealed(message, keys or self.keys, title)
             if len(written) != len(message.places):
                 raise ValueError(f"a text of {len(written)} octets where {len(message.places)} were")
             for place, octet in zip(message.places, written, strict=True):
@@ -250,14 +260,15 @@ class Capture:
             _check(octets, link)
         return bytes(octets)
 
-    def only(self, messages: Sequence[Message], *, keys: Keys | None = None) -> bytes:
-        """As `render`, but without any frame that brought none of these messages."""
-        octets = self.render(messages, keys=keys)
+    def only(self, messages: Sequence[Message], *, keys: Keys | None = None, system_title: bytes = b"") -> bytes:
+        """As `render`, but nothing else than the frames that brought these messages."""
+        octets = self.render(messages, keys=keys, system_title=system_title)
         wanted = {number for message in messages for number in message.frames}
         kept = bytearray()
         for number, link in enumerate(self._links):
             if number in wanted:
-                part = octets[link.start : link.end]
+                end = link.at + len(link.frame.payload) if link.frame.framing == "p1" else link.end
+                part = octets[link.start : end]
                 shared = link.frame.framing == "hdlc" and link.at == link.start  # its opening flag closed another
                 if shared and not kept.endswith(_FLAG):
                     kept += _FLAG
@@ -273,20 +284,20 @@ class Capture:
         """Octets of these of its frames."""
         return sum(len(self._links[number].frame.octets) for number in frames)
 
-    def _sealed(self, message: Message, keys: Keys) -> bytes:
-        """The ciphered APDU around the message's text."""
-        written = bytearray(message.envelope)
-        parsed, _ = apdu.parse(message.envelope)
-        assert isinstance(parsed, Envelope) and message.counter is not None
-        if message.title:
-            at = _title_at(message.envelope)
-            written[at : at + len(message.title)] = message.title
-        content_at = len(written) - len(parsed.content)
-        written[content_at - 4 : content_at] = message.counter.to_bytes(4, "big")
-        head = bytes(written[1 : 1 + len(parsed.header)])
-        title = message.title or self.system_title
-        content = security.seal(message.text, title, message.counter, parsed.control, keys, head)
-        return bytes(written[:content_at]) + content
+
+def _sealed(message: Message, keys: Keys, title: bytes) -> bytes:
+    """The ciphered APDU around the message's text."""
+    written = bytearray(message.envelope)
+    parsed, _ = apdu.parse(message.envelope)
+    assert isinstance(parsed, Envelope) and message.counter is not None
+    if message.title:
+        at = _title_at(message.envelope)
+        written[at : at + len(message.title)] = message.title
+    content_at = len(written) - len(parsed.content)
+    written[content_at - 4 : content_at] = message.counter.to_bytes(4, "big")
+    head = bytes(written[1 : 1 + len(parsed.header)])
+    content = security.seal(message.text, title, message.counter, parsed.control, keys, head)
+    return bytes(written[:content_at]) + content
 
 
 def _title_at(envelope: bytes) -> int:
