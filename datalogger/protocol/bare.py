@@ -30,7 +30,7 @@ MAX_APDU = 16 * 1024  # octets, LLC included; twice the longest telegram that ma
 MAX_NOISE = 4 * 1024  # octets in one noise event
 MAX_SLICE = 4 * 1024  # octets taken in at once, so that the buffer is bounded however much `feed` is given
 FIRST_LOOK = 64  # octets walked at first; then twice as many, so that feeding single octets stays linear
-WALKS = 16  # times that each octet may be walked on average: starts in starts in starts cost no more
+WALKS = 64  # times that each octet may be walked on average: starts in starts in starts cost no more
 MAX_CREDIT = WALKS * MAX_APDU  # octets of walking that can be saved up
 
 # What a start is made of: one expression an octet.
@@ -76,6 +76,7 @@ _LED: tuple[_Header, ...] = (
     (*_LLC, rb"\x0F", *[_ANY] * 4, rb"\x09", rb"\x0C", *[_ANY] * 12, _VALUE),
 )
 MAX_HEADER = max(len(header) for header in _LED + _PLAIN + _CIPHERED)
+MAX_BUFFER = MAX_APDU + 2 * MAX_HEADER + MAX_SLICE  # octets held back at most: a frame, what follows it, and one slice
 
 # Polish meters send the first line of a telegram before each cipher block.
 _HEAD_LINE = re.compile(rb"/[A-Z]{3}[^\r\n]{0,64}[\r\n]+")

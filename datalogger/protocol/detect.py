@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from datalogger.protocol import bare
 from datalogger.protocol.bare import ApduFramer, begins_push
 from datalogger.protocol.dlms import apdu
 from datalogger.protocol.framing import Frame, Framer, Framing, Reason, Rejected
@@ -13,6 +14,7 @@ from datalogger.protocol.wrapper import HEADER_SIZE, WrapperFramer
 
 SLICE = 256  # octets between two decisions while nothing is locked: less than most frames
 MAX_NOISE = 4 * 1024  # octets in one noise event, as in every framer
+MAX_BUFFER = bare.MAX_BUFFER + MAX_NOISE + SLICE  # octets held back at most: as the candidate that waits longest
 DOCUMENT = 64 * 1024  # octets of a file that are looked at: many pushes of any kind
 
 # In the order in which they are believed where two make equally much of the octets. Neither the wrapper nor a
@@ -174,8 +176,8 @@ def document(octets: bytes) -> Callable[[], Framer]:
     wrapped = _is_wrapped(octets)
     if wrapped and _whole_pdus(octets):
         return WrapperFramer
-    bare = begins_push(octets)
-    if bare and any(isinstance(event, Frame) for event in _all_events(ApduFramer(), octets)):
+    begins = begins_push(octets)
+    if begins and any(isinstance(event, Frame) for event in _all_events(ApduFramer(), octets)):
         return ApduFramer
     auto = AutoFramer()
     _all_events(auto, octets)
@@ -183,7 +185,7 @@ def document(octets: bytes) -> Callable[[], Framer]:
         return AutoFramer
     if wrapped:
         return WrapperFramer
-    return ApduFramer if bare else AutoFramer
+    return ApduFramer if begins else AutoFramer
 
 
 def _all_events(framer: Framer, octets: bytes) -> Events:

@@ -17,6 +17,7 @@ MAX_REJECTED = 4 * 1024  # octets in one event behind a wrong header: they are n
 
 _HEADER = struct.Struct(">HHHH")
 HEADER_SIZE = _HEADER.size
+MAX_BUFFER = HEADER_SIZE + MAX_APDU + MAX_SLICE  # octets held back at most
 _VERSION = VERSION.to_bytes(2, "big")
 _WRONG_VERSION = f"no wrapper header of version {VERSION}, so nothing from here on can be read"
 

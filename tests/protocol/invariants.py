@@ -26,6 +26,8 @@ class Speaker(NamedTuple):
     payload: Callable[[bytes], bytes] = _unchanged  # the payload of a frame that stands in a stream
     dispensable: int = 0  # last octets a frame can do without: a line end, a flag that the next frame brings
     covered: Callable[[bytes], bytes] = _unchanged  # a payload without what its check sum does not cover
+    checked: bool = True  # frames have a check sum: a flipped bit shows
+    searches: bool = True  # for the next frame behind what is none; over TCP nothing is torn but the end
 
     @property
     def payloads(self) -> list[bytes]:
