@@ -143,7 +143,6 @@ class CounterFile:
             target = _free_name(self._path, self._clock.now())
             self._path.rename(target)
             self._state, self._filed, self._damage = None, set(), ""
-            self._changed = set(self._meters)
             return f"{error}: set aside as {target.name}, a new one begun"
         return ""
 
@@ -181,7 +180,7 @@ class CounterFile:
         if (over := len(self._meters) - MAX_METERS) > 0:
             for meter in sorted(self._meters, key=lambda meter: self._meters[meter].seen)[:over]:
                 del self._meters[meter]
-                self._changed.discard(meter)
+                self._changed.discard(meter)  # which must not grow while the disk fails
 
     def _trouble(self, error: OSError) -> str:
         return (

@@ -79,6 +79,20 @@ def test_only_its_owner_can_read_it(path: Path, clock: StillClock) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == ["counters.json", "counters.json.lock"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for others")
+def test_what_root_makes_at_a_command_line_belongs_to_the_daemon(path: Path, clock: StillClock) -> None:
+    written(path, clock, **{TITLE: 7, OTHER: 9})
+    daemon = 54321
+    for owned in (path.parent, path):
+        os.chown(owned, daemon, daemon)
+    path.with_name("counters.json.lock").unlink()
+    forget(path, [TITLE])
+    assert {(file.name, file.stat().st_uid, file.stat().st_gid) for file in path.parent.iterdir()} == {
+        ("counters.json", daemon, daemon),
+        ("counters.json.lock", daemon, daemon),
+    }
+
+
 def test_it_is_due_at_once_and_then_once_a_minute(path: Path, clock: StillClock) -> None:
     file = opened(path, clock)
     assert not file.due()
@@ -109,6 +123,30 @@ def test_a_write_at_the_end_waits_for_no_minute(path: Path, clock: StillClock) -
     assert opened(path, clock).last(TITLE, KEY) == 8
 
 
+def test_what_is_counted_while_the_disk_is_written_is_written_next(
+    path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(path, clock)
+    sync = os.fsync
+    meanwhile = [9]
+
+    def slow(descriptor: int) -> None:
+        if meanwhile:  # the file is synced; the directory, later, is too
+            file.note(TITLE, KEY, meanwhile.pop())
+        sync(descriptor)
+
+    file.note(TITLE, KEY, 8)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", slow)
+        file.flush()
+    clock.advance(60)
+    assert file.due()
+    file.flush()
+    assert opened(path, clock).last(TITLE, KEY) == 9
+    clock.advance(60)
+    assert not file.due()
+
+
 # ── forget ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -126,6 +164,15 @@ def test_forgetting_holds_against_a_newer_counter_in_the_daemons_memory(path: Pa
     daemon.flush()
     assert daemon.last(TITLE, KEY) is None
     assert {title: seen.counter for (title, _), seen in read(path).items()} == {OTHER: 10}
+
+
+def test_forgetting_holds_for_what_a_daemon_has_only_read(path: Path, clock: StillClock) -> None:
+    written(path, clock, **{TITLE: 7, OTHER: 9})
+    daemon = opened(path, clock)
+    daemon.note(TITLE, KEY, 8)
+    forget(path, [TITLE])
+    assert (daemon.last(TITLE, KEY), daemon.last(OTHER, KEY)) == (None, 9)
+    assert not daemon.due()  # nothing is left to write
 
 
 def test_after_forgetting_a_meter_counts_anew(path: Path, clock: StillClock) -> None:
@@ -386,7 +433,7 @@ def test_a_missing_directory_is_no_trouble_before_anything_is_to_be_written(tmp_
 
 
 def test_what_a_crash_left_half_written_is_no_obstacle(path: Path, clock: StillClock) -> None:
-    path.with_name("counters.json.new").write_bytes(b'{"half')
+    path.with_name("counters.json.new").write_bytes(b'{"half' * 1000)
     written(path, clock)
     assert opened(path, clock).last(TITLE, KEY) == 7
     assert not path.with_name("counters.json.new").exists()

@@ -259,7 +259,7 @@ class Security:
             raise DecodeError(
                 Reason.NO_KEY,
                 "the meter leaves its system title out, and it is needed beside the key: "
-                "ask the grid operator for it (16 hex digits), and configure it",
+                "ask the grid operator for it, and give it as system_title (16 hex digits)",
             )
         if len(title) != TITLE_OCTETS:
             raise DecodeError(Reason.LENGTH, f"a system title of {len(title)} octets: {TITLE_OCTETS} wanted")

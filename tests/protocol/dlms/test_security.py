@@ -167,6 +167,18 @@ def test_a_title_left_out_comes_from_the_configuration() -> None:
     assert "the system title in the configuration" in wrong.detail
 
 
+def test_a_title_that_is_sent_holds_against_the_configured_one() -> None:
+    opened = opener(system_title=bytes(8)).open(envelope())
+    assert opened.security.system_title == TITLE.hex().upper()
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 9, 200])
+@pytest.mark.parametrize("control", [0x10, 0x20, 0x30])
+def test_a_title_of_another_size_is_refused(size: int, control: int) -> None:
+    message = replace(envelope(control), title=bytes(size))
+    assert refusal(opener(Keys(EK) if control == 0x20 else BOTH), message).reason == Reason.LENGTH
+
+
 # ── known answers ────────────────────────────────────────────────────────────────────────────────
 
 # The worked example of the DLMS UA Green Book for a ciphered get-request: one plaintext under three controls.
@@ -235,6 +247,14 @@ def test_without_a_tag_every_kind_of_push_opens(beginning: str) -> None:
 def test_a_p1_telegram_opens() -> None:
     telegram = b"/KFM5KAIFA-METER\r\n\r\n1-3:0.2.8(50)\r\n!ABCD\r\n"
     assert opener(Keys(EK)).open(envelope(0x30, plaintext=telegram)).plaintext == telegram
+
+
+@pytest.mark.parametrize(
+    "plaintext",
+    [b"/", b"/KFM5", b"/KFM5\x00", b"/KFM5\xe4", b"\x0f\0\0\0\0", b"\x0f\0\0\0\0\x09", b"\xc2\x00", b"\xe0", b"\xdb"],
+)
+def test_without_a_tag_what_only_begins_like_a_push_is_noise(plaintext: bytes) -> None:
+    assert refusal(opener(Keys(EK)), envelope(0x20, plaintext=plaintext)).reason == Reason.WRONG_KEY
 
 
 @pytest.mark.parametrize(
