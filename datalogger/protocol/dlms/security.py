@@ -55,11 +55,8 @@ class Keys:
         """Tells one encryption key from another and gives nothing of it away; "" without one."""
 
     def __repr__(self) -> str:
-        shown = ", ".join(
-            f"{name}={'None' if key is None else '***'}"
-            for name, key in (("encryption", self.encryption), ("authentication", self.authentication))
-        )
-        return f"Keys({shown})"
+        encryption, authentication = (key and "***" for key in (self.encryption, self.authentication))
+        return f"Keys({encryption}, {authentication})"
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
@@ -115,16 +112,12 @@ class Policy(StrEnum):
             )
         if stated is None or stated is follows:
             return follows
-        match stated:
-            case cls.PLAIN:
-                raise ValueError('policy: "plain" uses no keys: leave the keys out, or the policy')
-            case cls.ENCRYPTED if follows is cls.PLAIN:
-                raise ValueError('policy: "encrypted" wants the encryption key: give it, or leave the policy out')
-            case cls.AUTHENTICATED:
-                raise ValueError(
-                    'policy: "authenticated" wants both keys: give the encryption and the authentication key, '
-                    "or leave the policy out"
-                )
+        if stated is cls.PLAIN:
+            raise ValueError('policy: "plain" uses no keys: leave the keys out, or the policy')
+        if stated is cls.AUTHENTICATED:
+            raise ValueError('policy: "authenticated" wants the encryption and the authentication key: give both')
+        if follows is cls.PLAIN:
+            raise ValueError('policy: "encrypted" wants the encryption key: give it, or leave the policy out')
         return stated  # encrypted, and the authentication key is not used: some operators give one that does not fit
 
 
