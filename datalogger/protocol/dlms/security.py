@@ -90,7 +90,7 @@ def parse_key(text: str) -> bytes:
 def maker(title: bytes) -> str:
     """The three letters a system title begins with, "" where it does not."""
     letters = title[:3]
-    return letters.decode("ascii") if len(letters) == 3 and letters.isalpha() and letters.isupper() else ""
+    return letters.decode() if len(letters) == 3 and letters.isalpha() and letters.isupper() else ""
 
 
 class Policy(StrEnum):
@@ -281,15 +281,14 @@ class Security:
         """The plaintext; where the tag does not hold, TAG or WRONG_KEY, as far as can be known which key is wrong."""
         authentication = self.keys.authentication
         assert authentication is not None  # the policy saw to it
-        encrypted = bool(envelope.control & ENCRYPTED)
+        encrypted = envelope.control & ENCRYPTED
         covered = bytes((envelope.control,)) + authentication + envelope.header
-        if encrypted:
-            plaintext = _gcm(key, nonce, covered, content, tag)
-        else:
-            plaintext = content if _gcm(key, nonce, covered + content, b"", tag) is not None else None
+        plaintext = (
+            _gcm(key, nonce, covered, content, tag) if encrypted else _gcm(key, nonce, covered + content, b"", tag)
+        )
         if plaintext is not None:
             self._held.add(title)
-            return plaintext
+            return plaintext if encrypted else content
 
         whose = f"the authentication tag of the meter with system title {_shown(title)} does not hold"
         if title in self._held:
@@ -344,8 +343,7 @@ def seal(plaintext: bytes, title: bytes, counter: int, control: int, keys: Keys,
 
     ValueError where a key is missing, or has another length than the suite wants.
     """
-    suite = control & SUITE
-    key = keys.encryption
+    key, suite = keys.encryption, control & SUITE
     if not control & (ENCRYPTED | AUTHENTICATED):
         return plaintext
     if key is None or (control & AUTHENTICATED and keys.authentication is None):
