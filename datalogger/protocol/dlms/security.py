@@ -26,8 +26,7 @@ COMPRESSED, BROADCAST, ENCRYPTED, AUTHENTICATED, SUITE = 0x80, 0x40, 0x20, 0x10,
 KEY_OCTETS = {0: 16, 1: 16, 2: 32}
 """Security suite → octets of its keys: AES-128, AES-128, AES-256. There are no others."""
 
-TAG_OCTETS = 12
-TITLE_OCTETS = 8
+TITLE_OCTETS, TAG_OCTETS = 8, 12
 
 # Where GCM begins to count for the text; block 1 makes the tag.
 _FIRST_BLOCK = (2).to_bytes(4)
