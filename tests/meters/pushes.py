@@ -1,5 +1,7 @@
 """Pushes and profiles in a few words, for tests."""
 
+from typing import Any
+
 from datalogger.meters.profile import Profile
 from datalogger.meters.profiles import parse
 from datalogger.meters.type_vector import TAGS
@@ -9,6 +11,9 @@ from datalogger.obis import to_groups
 from datalogger.protocol.dlms.items import Data, Item, Layout, Link, Push
 
 HEAD = 'id = "{id}"\ntitle = "A meter"\nmakers = ["Maker"]\ncountries = ["NO"]\nsources = ["N: a frame"]\n'
+
+
+NO_HINT = Link("apdu")
 
 
 def profile(name: str, toml: str) -> Profile:
@@ -42,18 +47,18 @@ def push(
     root: int = TAGS["structure"],
     types: tuple[int, ...] | None = None,
     date_time: bytes | None = None,
-    link: Link = Link("hdlc"),
+    link: Link = NO_HINT,
     security: Security | None = None,
 ) -> Push:
     tags = tuple(item.data[0] for item in items) if types is None else types
     return Push(layout, items, root, tags, date_time, link, b"the frame", security)
 
 
-def positional(*values: Data, **more: object) -> Push:
+def positional(*values: Data, **more: Any) -> Push:
     items = [Item(position, value) for position, value in enumerate(values)]
-    return push(items, Layout.POSITIONAL, **more)  # type: ignore[arg-type]  # one of push's own
+    return push(items, Layout.POSITIONAL, **more)
 
 
-def flat(values: dict[str, Data], **more: object) -> Push:
+def flat(values: dict[str, Data], **more: Any) -> Push:
     items = [Item(2 * place + 1, value, name(text)) for place, (text, value) in enumerate(values.items())]
-    return push(items, Layout.FLAT, **more)  # type: ignore[arg-type]  # one of push's own
+    return push(items, Layout.FLAT, **more)
