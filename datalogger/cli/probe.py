@@ -197,7 +197,7 @@ def _watched(console: Console, what: str, budget: Duration) -> Iterator[Callable
         def tell(progress: search.Progress) -> None:
             if (now := _trying(progress)) not in tried[-1:]:
                 tried.append(now)
-                console.print(Text(f"{what}: {now}"))
+                console.print(Text(f"{what}: {now}"), soft_wrap=True)
 
         yield tell
         return
@@ -279,7 +279,7 @@ def _value(record: Record) -> str:
     if record.not_measured:
         return "not measured"
     if record.value is not None:
-        return f"{record.physical:f}"
+        return f"{record.physical:f}" if record.physical is not None else str(record.value)
     if record.text is not None:
         return record.text
     if record.octets is not None:

@@ -51,7 +51,7 @@ def block(
     comments = [f"{family.title} ({', '.join(family.countries)})" for family in found.families]
     comments += [each for family in found.families for each in family.ask] if found.report is not None else []
     if found.report is not None and not found.meter:
-        comments.append('This meter does not say its number: give it one, such as  meter = "house"')
+        comments.append('This meter does not say its number: give it one, such as meter = "house"')
     lines = [f"[source.{name}]", *(f"# {_one_line(comment)}" for comment in dict.fromkeys(comments))]
     lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in rows]
     return "\n".join(lines) + "\n"

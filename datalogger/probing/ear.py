@@ -13,6 +13,9 @@ _DAMAGED = {Reason.CHECKSUM, Reason.FCS, Reason.HCS}
 # What the decoder says of a whole ciphered message that it cannot open.
 CIPHERED = {Reason.NO_KEY, Reason.WRONG_KEY, Reason.TAG, Reason.REPLAY, Reason.POLICY}
 
+# So many reports in a row with the same number of values: it has no other to send, or not soon.
+ALIKE = 3
+
 MOST_REPORTS = 100  # kept; a probe is over long before
 MOST_NOTICES = 50
 
@@ -73,7 +76,11 @@ class Ear:
 
     @property
     def content(self) -> bool:
-        """Whether there is little more to hear: a meter with its name and values, or a message nobody here can open."""
+        """Whether there is little more to hear: a meter with its name and values, one that says the same again and
+        again, or a message nobody here can open."""
+        lengths = [len(report.records) for report in self.reports[-ALIKE:]]
+        if len(lengths) == ALIKE and 1 < min(lengths) == max(lengths):
+            return True
         named = any(report.meter and len(report.records) > 1 for report in self.reports)
         return named or (not self.reports and self.verdict is Verdict.SOUND and bool(CIPHERED & self.refused.keys()))
 
