@@ -78,6 +78,9 @@ _LED: tuple[_Header, ...] = (
 MAX_HEADER = max(len(header) for header in _LED + _PLAIN + _CIPHERED)
 MAX_BUFFER = MAX_APDU + 2 * MAX_HEADER + MAX_SLICE  # octets held back at most: a frame, what follows it, and one slice
 
+_CIPHERING = frozenset((apdu.GENERAL_GLO_CIPHERING, apdu.GENERAL_DED_CIPHERING, apdu.GENERAL_CIPHERING))
+_TITLED = 10  # octets of tag, length and system title: two messages of one meter have them in common
+
 # Polish meters send the first line of a telegram before each cipher block.
 _HEAD_LINE = re.compile(rb"/[A-Z]{3}[^\r\n]{0,64}[\r\n]+")
 
@@ -222,28 +225,29 @@ class ApduFramer:
         return quiet and (not behind or self._starts.begun(behind) is not None)
 
     def _holds_another(self) -> bool:
-        """Whether this is a torn push that the next one mends by chance.
-
-        Then that one's start is inside, and either its LLC header, which is nothing else, or its end is this end.
-        """
-        octets = bytes(self._buffer[: self._end + MAX_HEADER])
-        whole, inside = octets[: self._end], _apdu_at(octets)
-        transfer = octets[inside] == apdu.GENERAL_BLOCK_TRANSFER  # its data may be a whole APDU
-        while found := self._starts.search(octets, inside + 1):
+        """Whether this is a torn push that the next one mends by chance: then that one's start is inside."""
+        octets = bytes(self._buffer[: self._end + 2 * MAX_HEADER])
+        outer = inside = _apdu_at(octets)
+        while (found := self._starts.search(octets, inside + 1)) and found.start() < self._end:
             inside = found.start()
-            if inside >= self._end:
-                break
-            if octets.startswith(LLC, inside):
-                return True
-            if not transfer and self._ends_with(whole, inside):
+            if self._is_another(octets, outer, inside, found.end()):
                 return True
         return False
 
-    def _ends_with(self, octets: bytes, start: int) -> bool:
-        """Whether the end of the APDU that begins at `start` is the last of these octets."""
-        self._credit -= len(octets) - start
+    def _is_another(self, octets: bytes, outer: int, inside: int, behind: int) -> bool:
+        """Whether the start at `inside`, whose header ends at `behind`, is more than chance in the one at `outer`."""
+        tag = octets[inside]
+        if tag == LLC[0]:
+            return True
+        if tag in _CIPHERING:
+            return octets[inside : inside + _TITLED] == octets[outer : outer + _TITLED]  # the same meter's title
+        if tag == apdu.GENERAL_BLOCK_TRANSFER and behind >= self._end:
+            return True
+        if octets[outer] == apdu.GENERAL_BLOCK_TRANSFER:
+            return False  # its data may be a whole APDU
+        self._credit -= len(octets) - inside
         try:
-            return self._credit < 0 or apdu.end_of(octets, start) == len(octets)
+            return self._credit < 0 or apdu.end_of(octets, inside) >= self._end
         except DecodeError:
             return False
 

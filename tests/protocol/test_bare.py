@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from datalogger.protocol import bare
 from datalogger.protocol.bare import LLC, MAX_APDU, ApduFramer, begins_push
 from datalogger.protocol.dlms import apdu
-from datalogger.protocol.dlms.messages import Envelope
+from datalogger.protocol.dlms.messages import Block, Envelope
 from datalogger.protocol.framing import Frame, Reason, Rejected
 from tests.protocol.dlms.corpus import Case, case
 from tests.protocol.invariants import Event, cut, events_of, joined, payloads
@@ -120,6 +120,20 @@ def test_a_torn_push_that_the_next_one_mends_by_chance_is_not_believed() -> None
     inner = bytes.fromhex("0F00112244 00 0203 110111021103")
     assert apdu.end_of(torn[:-1] + b"\x06" + inner, 0) == len(torn + inner)
     assert payloads(run(torn[:-1] + b"\x06" + inner)) == [inner]
+
+
+def test_a_cipher_block_that_ends_with_the_next_one_of_its_meter_is_not_believed() -> None:
+    short, long = (apdu.build(Envelope(0xDB, b"ABC12345", 0x30, size, b"\x5a" * size)) for size in (40, 100))
+    torn = long[: len(long) - len(short)]
+    assert apdu.end_of(torn + short, 0) == len(torn + short)
+    assert payloads(run(torn, short)) == [short]
+
+
+def test_a_push_that_takes_the_header_of_a_block_for_its_own_end_is_not_believed() -> None:
+    block = apdu.build(Block(1, False, PUSH[:100]))
+    torn = bytes.fromhex("0F00112233 00 0202 1101 09 07")  # it ends where the data of the block begins
+    assert apdu.end_of(torn + block, 0) == len(torn) + 7
+    assert payloads(run(torn, block)) == [block]
 
 
 def test_what_is_wrong_is_said() -> None:
