@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from datalogger.errors import DecodeError
@@ -12,7 +13,7 @@ MAX_DEPTH = 16  # the deepest real body has four levels; far below what Python's
 MAX_VALUES_PER_OCTET = 8  # of a compact array: null-data in it needs no octet, and must not make a small body huge
 
 NULL, ARRAY, STRUCTURE, BIT_STRING, OCTET_STRING, VISIBLE_STRING, UTF8_STRING = 0, 1, 2, 4, 9, 10, 12
-INTEGER, COMPACT_ARRAY, ENUM, DONT_CARE = 15, 19, 22, 255
+INTEGER, LONG_UNSIGNED, COMPACT_ARRAY, DONT_CARE = 15, 18, 19, 255
 
 _FORMATS = {
     3: "?", 5: "i", 6: "I", 13: "B", 15: "b", 16: "h", 17: "B", 18: "H", 20: "q", 21: "Q", 22: "B",
@@ -29,9 +30,17 @@ for _tag, _format in _FORMATS.items():
     _both = struct.Struct(">B" + _format)
     _FIXED[_tag] = (_both.unpack_from, _both.size)
 
-# Every second structure of most pushes is {scaler, unit}: read in one go, for speed alone.
-_SCALER = bytes((STRUCTURE, 2, INTEGER))
-_SCALER_IN, _UNIT_IN = struct.Struct(">Bb").unpack_from, struct.Struct(">BB").unpack_from
+# Nearly all structures that meters push are one of these, and are read faster than others, by how they begin:
+# 1. {scaler, unit} and the entries of a push object list, which are the same in every push: octets to look up
+# 2. {name, number[, {scaler, unit}]}
+_ENTRY = -1
+_USUAL = {
+    bytes((STRUCTURE, 2, INTEGER)): 6,
+    bytes((STRUCTURE, 4, LONG_UNSIGNED)): 18,
+    bytes((STRUCTURE, 2, OCTET_STRING)): _ENTRY,
+    bytes((STRUCTURE, 3, OCTET_STRING)): _ENTRY,
+}
+_SCALER_SIZE, _NAME_SIZE = 6, 6
 
 
 class Incomplete(DecodeError):
@@ -57,7 +66,7 @@ class Leaf(NamedTuple):
 def decode(octets: bytes, start: int = 0) -> tuple[Data, int]:
     """The value that begins at `start`, and where it ends. Raises DecodeError on anything that is none."""
     try:
-        values, end = _members(octets, start, 1, 0)
+        values, end = _values(octets, start)
     except (IndexError, struct.error):
         raise _ended(octets, start) from None
     return values[0], end
@@ -119,53 +128,101 @@ def encode_length(size: int) -> bytes:
 # Reading
 
 
-def _members(octets: bytes, at: int, count: int, depth: int) -> tuple[list[Data], int]:
-    # The one loop that every push runs through, value by value: so all frequent types are read in place.
+def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
+    """The value at `at`, in a list, and where it ends."""
+    # The one loop that every push runs through, value by value: so all that is frequent is read in place,
+    # and a structure costs no call.
     total = len(octets)
+    usual = _USUAL.get
     values: list[Data] = []
     append = values.append
-    for _ in range(count):
-        tag = octets[at]
-        if fixed := _FIXED[tag]:
-            read, size = fixed
-            append(read(octets, at))
-            at += size
-        elif tag in _OCTETS:
-            size = octets[at + 1]
-            at += 2
-            if size > 0x7F:
-                size, at = length(octets, at - 1)
-            end = at + size
-            if end > total:
-                raise _ended(octets, at)
-            append((tag, octets[at:end]))
-            at = end
-        elif tag in _NESTED:
-            if octets[at : at + 3] == _SCALER and octets[at + 4] == ENUM:
-                append((tag, [_SCALER_IN(octets, at + 2), _UNIT_IN(octets, at + 4)]))
-                at += 6
-                continue
-            inner = octets[at + 1]
-            at += 2
-            if inner > 0x7F:
-                inner, at = length(octets, at - 1)
-            if inner > total - at or depth >= MAX_DEPTH:
-                raise _bad_count(octets, at, inner, depth)
-            nested, at = _members(octets, at, inner, depth + 1)
-            append((tag, nested))
-        elif tag in _EMPTY:
-            append((tag, None))
-            at += 1
-        elif tag == BIT_STRING:
-            at, end = _string(octets, at + 1, tag)
-            append((tag, octets[at:end]))
-            at = end
-        elif tag == COMPACT_ARRAY:
-            elements, at = _compact_array(octets, at, depth)
-            append((tag, elements))
+    to_come = iter(range(1))
+    outer: list[tuple[Callable[[Data], None], Iterator[int]]] = []  # what goes on where this list is whole
+    while True:
+        for _ in to_come:
+            tag = octets[at]
+            if fixed := _FIXED[tag]:
+                read, size = fixed
+                append(read(octets, at))
+                at += size
+            elif tag in _OCTETS:
+                size = octets[at + 1]
+                at += 2
+                if size > 0x7F:
+                    size, at = length(octets, at - 1)
+                end = at + size
+                if end > total:
+                    raise _ended(octets, at)
+                append((tag, octets[at:end]))
+                at = end
+            elif tag in _NESTED:
+                if len(outer) < MAX_DEPTH - 1 and (kind := usual(octets[at : at + 3])):
+                    if kind == _ENTRY:
+                        if found := _entry(octets, at):
+                            append(found[0])
+                            at = found[1]
+                            continue
+                    elif known := _known(octets[at : at + kind]):
+                        append(known)
+                        at += kind
+                        continue
+                count = octets[at + 1]
+                at += 2
+                if count > 0x7F:
+                    count, at = length(octets, at - 1)
+                if count > total - at or len(outer) >= MAX_DEPTH:
+                    raise _bad_count(octets, at, count, len(outer))
+                inner: list[Data] = []
+                append((tag, inner))
+                outer.append((append, to_come))
+                append, to_come = inner.append, iter(range(count))
+                break
+            elif tag in _EMPTY:
+                append((tag, None))
+                at += 1
+            elif tag == BIT_STRING:
+                at, end = _string(octets, at + 1, tag)
+                append((tag, octets[at:end]))
+                at = end
+            elif tag == COMPACT_ARRAY:
+                elements, at = _compact_array(octets, at, len(outer))
+                append((tag, elements))
+            else:
+                raise _unknown(octets, at)
         else:
-            raise _unknown(octets, at)
-    return values, at
+            if not outer:
+                return values, at
+            append, to_come = outer.pop()
+
+
+def _entry(octets: bytes, at: int) -> tuple[Data, int] | None:
+    """The structure of name, number and perhaps scaler and unit at `at`, and its end; None where it is another."""
+    value_at = at + 4 + _NAME_SIZE
+    if octets[at + 3] != _NAME_SIZE or not (fixed := _FIXED[octets[value_at]]):
+        return None
+    read, size = fixed
+    value = read(octets, value_at)
+    name = (OCTET_STRING, octets[at + 4 : value_at])
+    end = value_at + size
+    if octets[at + 1] == 2:
+        return (STRUCTURE, [name, value]), end
+    scale = _known(octets[end : end + _SCALER_SIZE])
+    return ((STRUCTURE, [name, value, scale]), end + _SCALER_SIZE) if scale else None
+
+
+@lru_cache(maxsize=1024)  # some dozens for each meter; the same lists are given out again: nobody changes a value
+def _known(octets: bytes) -> Data | None:
+    """The structure of numbers and names that these octets are; None where they are not just one."""
+    if _USUAL.get(octets[:3]) != len(octets):
+        return None
+    members, at = [], 2
+    try:
+        for _ in range(octets[1]):
+            (member,), at = _values(octets, at)
+            members.append(member)
+    except (IndexError, struct.error, DecodeError):
+        return None
+    return (STRUCTURE, members) if at == len(octets) else None
 
 
 def _bad_count(octets: bytes, at: int, count: int, depth: int) -> DecodeError:

@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from datalogger.errors import DecodeError
 from datalogger.model import PushObject
 from datalogger.obis import from_groups
@@ -13,8 +15,8 @@ from datalogger.protocol.framing import Reason
 LONG_UNSIGNED, ENUM, INTEGER = 18, 22, 15
 PUSH_SETUP, PUSH_OBJECT_LIST = 40, 2
 NAME_SIZE = 6
+_OBJECT = (LONG_UNSIGNED, axdr.OCTET_STRING, INTEGER, LONG_UNSIGNED)  # class, name, attribute, data index
 
-_obis = lru_cache(maxsize=1024)(from_groups)  # a line has some dozens of names, and sends them every few seconds
 _NESTED = frozenset((axdr.ARRAY, axdr.STRUCTURE, axdr.COMPACT_ARRAY))
 
 
@@ -36,13 +38,19 @@ def types(body: Data) -> tuple[int, ...]:
     return tuple([member[0] for member in members]) if tag in _NESTED else (tag,)
 
 
-def is_name(data: Data) -> bool:
+@lru_cache(maxsize=1024)
+def is_name(octets: bytes) -> bool:
     """Is this octet string a logical name? The name of a push setup (C=25, D=9) comes as a value, never as a key."""
-    tag, value = data
-    return tag == axdr.OCTET_STRING and len(value) == NAME_SIZE and value[5] == 255 and value[2:4] != b"\x19\x09"
+    return len(octets) == NAME_SIZE and octets[5] == 255 and octets[2:4] != b"\x19\x09"
 
 
-def _value(position: int, data: Data, name: bytes | None, class_id: int | None, attribute: int | None) -> Item:
+def _value(
+    position: int,
+    data: Data,
+    name: bytes | None = None,
+    class_id: int | None = None,
+    attribute: int | None = None,
+) -> Item:
     if data[0] in _NESTED:
         return Item(position, data, name, class_id, attribute, encoded=axdr.encode(data))
     return Item(position, data, name, class_id, attribute)
@@ -56,10 +64,10 @@ def _named(members: list[Data]) -> tuple[Layout, list[Item]]:
     layout = Layout.POSITIONAL
     items: list[Item] = []
     append = items.append
-    skip = 0
+    following = 0  # values, scalers and units that went with the name before them
     for position, member in enumerate(members):
-        if skip:  # a value, scaler and unit that went with the name before them
-            skip -= 1
+        if following:
+            following -= 1
             continue
         tag, inner = member
         if tag == axdr.STRUCTURE:
@@ -67,41 +75,45 @@ def _named(members: list[Data]) -> tuple[Layout, list[Item]]:
                 append(item)
                 layout = Layout.STRUCTURES
                 continue
-        elif tag == axdr.OCTET_STRING and position + 1 < len(members) and is_name(member):
-            value = members[position + 1]
-            scale = _scale(members[position + 2]) if position + 2 < len(members) else None
-            if value[0] in _NESTED:
-                append(_value(position + 1, value, inner, None, None))
-                scale = None
-            elif scale:
-                append(Item(position + 1, value, inner, None, None, scale[0], scale[1]))
-            else:
-                append(Item(position + 1, value, inner))
-            skip = 2 if scale else 1
+        elif tag == axdr.OCTET_STRING and is_name(inner) and position + 1 < len(members):
+            item, following = _pair(members, position)
+            append(item)
             if layout is Layout.POSITIONAL:
                 layout = Layout.FLAT
             continue
-        append(_value(position, member, None, None, None))
+        append(_value(position, member))
     return layout, items
+
+
+def _pair(members: list[Data], position: int) -> tuple[Item, int]:
+    """The value behind the name at `position`, and how many members belong to the name."""
+    name, value = members[position][1], members[position + 1]
+    if value[0] not in _NESTED and position + 2 < len(members) and (scale := _scale(members[position + 2])):
+        return Item(position + 1, value, name, None, None, *scale), 2
+    return _value(position + 1, value, name), 1
 
 
 def _entry(position: int, members: list[Data]) -> Item | None:
     """One structure of (name, value[, scaler and unit]) or (class, name, attribute, data index, value[, the same])."""
     count = len(members)
-    if count < 2:
-        return None
-    if is_name(members[0]):
-        name, value, rest, class_id, attribute = members[0][1], members[1], members[2:], None, None
-    elif count >= 5 and is_name(members[1]) and _is_object(members):
-        (_, class_id), (_, name), (_, attribute), _, value, *rest = members
+    class_id = attribute = None
+    if 2 <= count <= 3:
+        tag, name = members[0]
+        if tag != axdr.OCTET_STRING or not is_name(name):
+            return None
+        value = members[1]
+        last = count == 2
+    elif 5 <= count <= 6 and tuple([tag for tag, _ in members[:4]]) == _OBJECT and is_name(members[1][1]):
+        (_, class_id), (_, name), (_, attribute), _, value = members[:5]
+        last = count == 5
     else:
         return None
-    if not rest:
+    if last:
         return _value(position, value, name, class_id, attribute)
-    scale = _scale(rest[0])
-    if scale is None or len(rest) > 1 or value[0] in _NESTED:
+    if value[0] in _NESTED or not (scale := _scale(members[-1])):
         return None
-    return Item(position, value, name, class_id, attribute, scale[0], scale[1])
+    scaler, unit = scale
+    return Item(position, value, name, class_id, attribute, scaler, unit)
 
 
 def _scale(data: Data) -> tuple[int, int] | None:
@@ -114,18 +126,6 @@ def _scale(data: Data) -> tuple[int, int] | None:
     return None
 
 
-def _is_object(members: list[Data]) -> bool:
-    """Do these members begin as a push object does: class, name, attribute, data index?"""
-    (class_tag, _), (name_tag, name), (attribute_tag, _), (index_tag, _) = members[:4]
-    return (
-        class_tag == LONG_UNSIGNED
-        and name_tag == axdr.OCTET_STRING
-        and len(name) == NAME_SIZE
-        and attribute_tag == INTEGER
-        and index_tag == LONG_UNSIGNED
-    )
-
-
 # A push object list, and then its values
 
 
@@ -136,21 +136,33 @@ def _push_list(data: Data) -> tuple[PushObject, ...] | None:
         return None
     objects = []
     for tag, members in entries:
-        if tag != axdr.STRUCTURE or len(members) < 4 or not _is_object(members):
+        if tag != axdr.STRUCTURE or len(members) < len(_OBJECT):
             return None
-        objects.append(PushObject(_obis(members[1][1]), members[0][1], members[2][1], members[3][1]))
-    return tuple(objects) if objects[0].class_id == PUSH_SETUP and objects[0].attribute == PUSH_OBJECT_LIST else None
+        (class_tag, class_id), (name_tag, name), (attribute_tag, attribute), (index_tag, index), *_ = members
+        if (class_tag, name_tag, attribute_tag, index_tag) != _OBJECT or len(name) != NAME_SIZE:
+            return None
+        objects.append(_object(name, class_id, attribute, index))
+    first = objects[0]
+    return tuple(objects) if first.class_id == PUSH_SETUP and first.attribute == PUSH_OBJECT_LIST else None
+
+
+@lru_cache(maxsize=1024)
+def _object(name: bytes, class_id: int, attribute: int, index: int) -> PushObject:
+    return PushObject(from_groups(name), class_id, attribute, index)
 
 
 def _paired(objects: tuple[PushObject, ...], members: list[Data]) -> list[Item]:
-    if len(objects) != len(members):
-        raise DecodeError(Reason.AXDR, f"a push object list of {len(objects)} with {len(members)} values: no pairs")
-    names = [entry[1][1][1] for entry in members[0][1]]
-    first = objects[0]
-    items = [Item(0, members[0], names[0], first.class_id, first.attribute, objects=objects)]
-    for position in range(1, len(members)):
-        entry = objects[position]
-        items.append(_value(position, members[position], names[position], entry.class_id, entry.attribute))
+    entries = members[0][1]
+    if len(entries) != len(members):
+        raise DecodeError(Reason.AXDR, f"a push object list of {len(entries)} with {len(members)} values: no pairs")
+    items = []
+    for position, (value, (_, entry)) in enumerate(zip(members, entries, strict=True)):
+        class_id, name, attribute = entry[0][1], entry[1][1], entry[2][1]
+        if value[0] in _NESTED and position:
+            items.append(_value(position, value, name, class_id, attribute))
+        else:
+            items.append(Item(position, value, name, class_id, attribute))
+    items[0] = replace(items[0], objects=objects)
     return items
 
 

@@ -177,6 +177,23 @@ def test_sixteen_levels_are_read() -> None:
     assert data == (17, 5)
 
 
+@pytest.mark.parametrize("usual", ["02020F001600", "020209060000000000001105", "020412000309060000000000000F02120000"])
+def test_a_usual_structure_counts_as_a_level_too(usual: str) -> None:
+    octets = bytes.fromhex("0201" * 15 + usual)
+    assert axdr.decode(octets)[1] == axdr.end_of(octets, 0) == len(octets)
+    for read in (axdr.decode, axdr.end_of):
+        with pytest.raises(DecodeError, match="nested deeper"):
+            read(bytes.fromhex("0201" * 16 + usual), 0)
+
+
+def test_scaler_and_unit_count_as_a_level_too() -> None:
+    entry = bytes.fromhex("020309060000000000001105 02020F001600")
+    assert axdr.decode(bytes.fromhex("0201") * 14 + entry)[1] == 28 + len(entry)
+    for read in (axdr.decode, axdr.end_of):
+        with pytest.raises(DecodeError, match="nested deeper"):
+            read(bytes.fromhex("0201") * 15 + entry, 0)
+
+
 def test_leaves_say_where_each_value_stands() -> None:
     octets = bytes.fromhex("AA 0203 090201FF 0202 0FFE 1621 13 11 02 0708")
     assert list(axdr.leaves(octets, 1)) == [

@@ -47,8 +47,27 @@ def _compact(tags: list[int]) -> st.SearchStrategy[Data]:
 
 compact_arrays = st.lists(st.sampled_from(SCALAR_TAGS), max_size=2).flatmap(_compact)
 
+
+def _structure(*members: st.SearchStrategy[Data]) -> st.SearchStrategy[Data]:
+    return st.tuples(st.just(2), st.tuples(*members).map(list))
+
+
+# What meters push most, and the decoder reads in ways of its own; and what only begins like it.
+_six_octets: st.SearchStrategy[Data] = st.tuples(st.just(9), st.binary(min_size=6, max_size=6))
+_scale = _structure(_SCALARS[15], _SCALARS[22])
+usual = st.one_of(
+    _scale,
+    _structure(_SCALARS[15], scalars),
+    _structure(_six_octets, scalars),
+    _structure(_six_octets, scalars, _scale),
+    _structure(_six_octets, scalars, _structure(_SCALARS[15], scalars)),
+    _structure(_SCALARS[9], scalars, scalars),
+    _structure(_SCALARS[18], _six_octets, _SCALARS[15], _SCALARS[18]),
+    _structure(_SCALARS[18], scalars, scalars, scalars),
+)
+
 values: st.SearchStrategy[Data] = st.recursive(
-    scalars | compact_arrays,
+    scalars | compact_arrays | usual,
     lambda inner: st.tuples(st.sampled_from((1, 2)), st.lists(inner, max_size=4)),
     max_leaves=8,
 )
