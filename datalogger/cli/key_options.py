@@ -23,7 +23,7 @@ _OPTIONS = [
 
 
 def key_options(command: Command) -> Command:
-    """Adds --key, --auth-key and their -file and -env forms; the command is given `keys: Keys`.
+    """Adds --key, --auth-key and their -file and -env forms; the command is given `keys: Keys | None`.
 
     A key that cannot be read is a wrong use, said without the key.
     """
@@ -42,7 +42,7 @@ def key_options(command: Command) -> Command:
         authentication = _read("--auth-key", auth_key, auth_key_file, auth_key_env)
         if encryption is None and authentication is not None:
             raise click.UsageError("--auth-key deciphers nothing by itself: give the encryption key as well (--key)")
-        command(keys=Keys(encryption, authentication), **others)
+        command(keys=None if encryption is None else Keys(encryption, authentication), **others)
 
     decorated: Command = with_keys
     for option in reversed(_OPTIONS):

@@ -32,7 +32,7 @@ Exit status: 0 a twin was written; 1 there was nothing to make one of; 2 wrong u
 @key_options
 @click.option("--system-title", metavar="HEX", help="Of a meter that leaves its own out: 16 hex digits.")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-def command(keys: Keys, system_title: str | None, files: tuple[Path, ...]) -> None:
+def command(keys: Keys | None, system_title: str | None, files: tuple[Path, ...]) -> None:
     """Make a twin of what is in FILEs (or standard input), to send to somebody who has to understand your meter.
 
     The twin has the same framing, layout and types, and its check sums and tags are right. But numbers
@@ -49,8 +49,7 @@ def command(keys: Keys, system_title: str | None, files: tuple[Path, ...]) -> No
     for path in files or (Path("-"),):
         captured = read_capture(path)
         octets += captured.octets
-        if keys.encryption is None:
-            keys = keys_named(captured.text) or keys
+        keys = keys or keys_named(captured.text)
     capture = Capture(octets, keys, system_title=_title(system_title))
     named = ", ".join(map(str, files)) or "standard input"
     try:

@@ -100,7 +100,7 @@ def dlms(
     zone: str | None,
     counter: int | None,
     count: int | None,
-    keys: Keys,
+    keys: Keys | None,
     rates: Sequence[tuple[Fault | PushFault, float]],
     pause: Duration,
     seed: int,
@@ -137,7 +137,7 @@ def dlms(
     if meter is None:
         raise click.UsageError("which meter? Name one of --list, or a file with a capture")
     model = _model(meter)
-    own = model.keys if model.keys.encryption is not None else keys
+    own = model.keys if model.keys.encryption is not None else keys or Keys()
     try:
         pushes = Pushes(
             Capture(model.octets, own),
@@ -146,14 +146,14 @@ def dlms(
             zone=time_zone(zone or model.zone),
             standard_time=model.standard_time,
             counter=counter,
-            keys=own if keys.encryption is None else keys,
+            keys=keys or own,
             faults={fault: rate for fault, rate in rates if isinstance(fault, PushFault)},
             seed=seed,
         )
         lines = _lines(model, link, settings, tcp, call, udp)
     except ValueError as error:
         raise click.ClickException(f"{meter}: {error}") from error
-    if keys.encryption is None and not Path(meter).exists():
+    if keys is None and not Path(meter).exists():
         for line in _key_lines(own):
             say(line, err=True)
     line_faults = {fault: rate for fault, rate in rates if isinstance(fault, Fault)}

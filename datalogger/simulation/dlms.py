@@ -273,7 +273,10 @@ def _scaled(amount: int, parts: int, ten: int) -> int:
 
 
 def _registers(found: Body) -> list[_Register]:
-    """What moves: numbers of which the wire or a profile says what they are and how they are scaled."""
+    """What moves: numbers of which the wire or a profile says what they are.
+
+    Where nobody knows the scaler, energy and power are counted in Wh and W, and voltage and current stay.
+    """
     profile, _ = recognise(found.push, profiles.load())
     known = meanings(profile, Reading(zone=UTC), found.push.layout)
     registers: list[_Register] = []
@@ -284,13 +287,15 @@ def _registers(found: Body) -> list[_Register]:
             continue
         ten = meaning.scaler_of(value) if item.scaler is None else item.scaler
         a, _, c, d, e, _ = to_groups(meaning.obis)
-        if a != 1 or ten is None:
+        if a != 1:
             continue
         if (c, d) in COUNTED:
-            registers.append(_Register(COUNTED[c, d], e, leaves[0], value, ten))
+            registers.append(_Register(COUNTED[c, d], e, leaves[0], value, ten or 0))
         elif (c, d) in MEASURED and e == 0:
             what, of = MEASURED[c, d]
-            if value or what != "voltage":  # 0 V: a phase that this meter does not have
+            if what in ("taken", "fed"):
+                registers.append(_Register(what, of, leaves[0], value, ten or 0))
+            elif value and ten is not None:  # 0 V: a phase that this meter does not have
                 registers.append(_Register(what, of, leaves[0], value, ten))
     tariffs = sorted({register.of for register in registers if register.what in ("import", "export")} - {0})
     still = set(tariffs[1:])  # one tariff is in force, and its registers count beside the totals
