@@ -240,16 +240,23 @@ class ApduFramer:
         if tag == LLC[0]:
             return True
         if tag in _CIPHERING:
-            return octets[inside : inside + _TITLED] == octets[outer : outer + _TITLED]  # the same meter's title
+            if octets[inside : inside + _TITLED] == octets[outer : outer + _TITLED]:
+                return True
+            # Ciphered octets may be anything: but where it tears in its header, it takes the next one's for its own.
+            return inside < MAX_HEADER and self._inner_end(octets, inside) == self._end
         if tag == apdu.GENERAL_BLOCK_TRANSFER and behind >= self._end:
             return True
         if octets[outer] == apdu.GENERAL_BLOCK_TRANSFER:
             return False  # its data may be a whole APDU
-        self._credit -= len(octets) - inside
+        return self._inner_end(octets, inside) >= self._end
+
+    def _inner_end(self, octets: bytes, start: int) -> int:
+        """Where the APDU that begins at `start` ends; 0 if it does not within these octets."""
+        self._credit -= len(octets) - start
         try:
-            return self._credit < 0 or apdu.end_of(octets, inside) >= self._end
+            return apdu.end_of(octets, start) if self._credit >= 0 else self._end
         except DecodeError:
-            return False
+            return 0
 
     def _refuse(self, reason: Reason, detail: str, reach: int) -> None:
         """What begins here is no sound frame: go on searching behind its first octet."""
