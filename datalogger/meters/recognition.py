@@ -70,10 +70,12 @@ def _pinned(push: Push, profiles: Profiles, pinned: str) -> tuple[Profile | None
         return None, [Notice("profile_mismatch", f'there is no profile "{pinned}": see `datalogger profiles list`')]
     if _can_be_of(push, profile.match):
         return profile, []
-    vector = type_vector.describe(push.items) if push.layout is Layout.POSITIONAL else f"{len(push.types)} members"
-    return None, [
-        Notice("profile_mismatch", f"this push is not of the configured profile {pinned}: {push.layout}, {vector}")
-    ]
+    fitting, _ = recognise(push, profiles)
+    if fitting is not None:
+        mend = f"it is of {fitting.id}; without a configured profile each list of a meter gets its own"
+    else:
+        mend = f"{push.layout}, {type_vector.describe(push.items)}"
+    return None, [Notice("profile_mismatch", f"this push is not of the configured profile {pinned}: {mend}")]
 
 
 def _can_be_of(push: Push, match: Match) -> bool:
