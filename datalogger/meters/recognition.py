@@ -16,6 +16,8 @@ _name_of = attrgetter("name")
 
 MOST_SHAPES = 512  # remembered; a line has a handful, noise that deciphers to bodies could have any number
 
+MOST_ITEMS = 256  # of a shape that is remembered: several times the longest real list
+
 _OCTET_STRING = type_vector.TAGS["os"]
 _NAME_OCTETS, _ANY_F = 6, 255
 _ROOTS = {"array": type_vector.TAGS["array"], "structure": type_vector.TAGS["structure"]}
@@ -53,9 +55,11 @@ def recognise(
     )  # fmt: skip
     candidates: tuple[Candidate, ...] | None = profiles.remembered.get(shape)
     if candidates is None:
+        candidates = tuple(candidates_for(push, profiles.values()))
         if len(profiles.remembered) >= MOST_SHAPES:
             profiles.remembered.clear()
-        candidates = profiles.remembered[shape] = tuple(candidates_for(push, profiles.values()))
+        if len(push.items) <= MOST_ITEMS:
+            profiles.remembered[shape] = candidates
     if not candidates:
         return None, []
     found = [candidate for candidate in candidates if candidate.holds(push.items)]

@@ -33,6 +33,8 @@ _NO_TEXT = frozenset(("octets", "time", "date", "date-time"))
 """Kinds of member whose octets are no text, whatever they look like."""
 _CLOCK = groups("1.0.0")
 _NO_MEANING = Layout.POSITIONAL, Layout.SCALAR
+_MOST_NAMES = 60  # of one line in the log; the longest real list has half as many
+_LONGEST_VECTOR = 1000  # characters of one line in the log; the longest real one has a tenth
 _TITLE_OF_MAKER = 8  # hex digits of a system title that name maker and type; the rest is the meter's own number
 
 
@@ -54,6 +56,7 @@ class _Builder:
         self._clock: bytes | None = None
         self._unscaled: list[str] = []
         self._gauges: dict[str, float] = {}
+        self._saying: dict[int, set[bytes]] = {}
 
     def report(self) -> Report:
         push, known = self._push, self._known
@@ -186,13 +189,18 @@ class _Builder:
         rule = meaning.absent
         if rule is None or value != rule.value:
             return False
-        others = {groups(name) for name in rule.unless}
-        for item in self._push.items:
-            if item.data[1] == rule.value and item.data[0] in _INTEGERS:
-                octets = self._known.of[item.position if item.name is None else item.name].octets
-                if octets in others or octets[2:] in others:
-                    return False
-        return True
+        if value not in self._saying:
+            self._saying[value] = self._that_say(value)
+        return self._saying[value].isdisjoint(groups(name) for name in rule.unless)
+
+    def _that_say(self, value: int) -> set[bytes]:
+        """The names, with and without their channel, of all that is this number."""
+        said = [
+            self._known.of[item.position if item.name is None else item.name].octets
+            for item in self._push.items
+            if item.data[1] == value and item.data[0] in _INTEGERS
+        ]
+        return {*said, *(octets[2:] for octets in said)}
 
     def _meter_time(self) -> datetime | None:
         """The header's, else the body's clock."""
@@ -219,7 +227,7 @@ class _Builder:
         if known.profile is None and push.layout in _NO_MEANING:
             found.append(Notice("layout_unknown", _described(push)))
         if self._unscaled:
-            found.append(Notice("unscaled", f"nobody knows the scaler of {', '.join(self._unscaled)}"))
+            found.append(Notice("unscaled", f"nobody knows the scaler of {_some(self._unscaled)}"))
         if self._gauges:
             gauges, reading = self._gauges, self._reading
             reading.exporting = reading.exporting or any(gauges.get(name) for name in plausibility.EXPORTS)
@@ -261,5 +269,15 @@ def _described(push: Push) -> str:
     title = f", system title {push.security.system_title[:_TITLE_OF_MAKER]}…" if push.security else ""
     return (
         f"no profile knows this layout: {roots.get(push.root, 'scalar')} of {len(push.types)}: "
-        f"{type_vector.describe(push.items)} ({link.framing}{line}{title}); please send this line in"
+        f"{_shortened(type_vector.describe(push.items))} ({link.framing}{line}{title}); please send this line in"
     )
+
+
+def _some(names: list[str]) -> str:
+    """All of them, or the first of more than any meter sends."""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def _shortened(vector: str) -> str:
+    return vector if len(vector) <= _LONGEST_VECTOR else vector[:_LONGEST_VECTOR] + "…"

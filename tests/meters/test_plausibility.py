@@ -1,11 +1,13 @@
 """Questions and doubts that go with a report: told, and nothing is changed."""
 
+import time
+
 import pytest
 
 from datalogger.meters.report import build
 from datalogger.protocol.decoder import Notice
 from datalogger.protocol.dlms.items import Data, Item, Layout, Push
-from tests.meters.pushes import flat, name, push, u16, u32
+from tests.meters.pushes import flat, name, positional, push, u16, u32
 from tests.meters.reports import TABLE, notices, reading, report
 
 
@@ -51,3 +53,18 @@ def test_what_came_with_its_scaler_is_not_doubted() -> None:
         for place, (text, value, unit) in enumerate((("1-0:32.7.0", 23, 35), ("1-0:31.7.0", 10, 33)))
     ]
     assert notices(push(items, Layout.FLAT)) == {}
+
+
+def test_a_made_up_push_makes_no_endless_line_in_the_log() -> None:
+    named = flat({f"1-0:{c}.7.{e}": u32(0) for c in range(1, 90) for e in range(20)})
+    assert notices(named)["unscaled"].endswith("1-0:3.7.19*255 and 1720 more")
+    mixed = positional(*[u32(0), u16(0)] * 700)
+    assert len(notices(mixed)["layout_unknown"]) < 1200
+
+
+def test_many_zeros_under_one_name_take_no_time() -> None:
+    items = [Item(place, u16(0), name("1-0:52.7.0")) for place in range(3000)]
+    began = time.perf_counter()
+    absent = [record.not_measured for record in build(push(items, Layout.FLAT), TABLE, reading())[0].records]
+    assert time.perf_counter() - began < 1, "each is held against every other"
+    assert absent == [True] * 3000

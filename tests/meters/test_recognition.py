@@ -4,7 +4,7 @@ import msgspec
 
 from datalogger.meters.profile import Profile
 from datalogger.meters.profiles import Profiles, load
-from datalogger.meters.recognition import MOST_SHAPES, recognise
+from datalogger.meters.recognition import MOST_ITEMS, MOST_SHAPES, recognise
 from datalogger.model import Security
 from datalogger.protocol.dlms.items import Item, Layout, Link, Push
 from tests.meters.pushes import flat, name, octets, positional, profile, push, u16, u32
@@ -63,8 +63,14 @@ def test_what_was_remembered_of_a_shape_is_no_answer_for_other_values_of_it() ->
 def test_however_many_shapes_come_only_so_many_are_remembered() -> None:
     known = Profiles([LIST_2])
     for count in range(MOST_SHAPES + 10):
-        recognise(positional(*[u32(0)] * (count + 1)), known)
-    assert len(known.remembered) <= MOST_SHAPES
+        recognise(flat({f"1-{count // 256}:{count % 256}.7.0": u32(0)}), known)
+    assert 0 < len(known.remembered) <= MOST_SHAPES
+
+
+def test_a_shape_longer_than_any_meters_is_not_remembered() -> None:
+    known = Profiles([LIST_2])
+    recognise(positional(*[u32(0)] * (MOST_ITEMS + 1)), known)
+    assert not known.remembered
 
 
 def test_a_logical_name_as_a_value_is_asked_as_it_is_written() -> None:
