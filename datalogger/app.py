@@ -5,7 +5,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -13,18 +12,18 @@ from datalogger import __version__, registry
 from datalogger.clock import Clock, SystemClock
 from datalogger.config.checks import listen_address
 from datalogger.config.load import load
+from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import Configuration, SinkOptions, SourceOptions
 from datalogger.errors import ConfigError, SpoolError
+from datalogger.meters import counters
 from datalogger.metrics import Metrics
 from datalogger.model import Report
+from datalogger.pipeline import metering
 from datalogger.pipeline.forwarder import Forwarder, State
 from datalogger.pipeline.hub import Hub
 from datalogger.pipeline.reader import Reader
 from datalogger.pipeline.supervisor import Supervisor
 from datalogger.pipeline.waiting import first
-from datalogger.protocol.framing import Frame
-from datalogger.protocol.p1.framer import P1Framer
-from datalogger.protocol.p1.telegram import decode_telegram
 from datalogger.routing import Route, Router
 from datalogger.service import log as service_log
 from datalogger.service import signals
@@ -46,6 +45,7 @@ GRACE = 5.0
 READER_GAP = 60.0
 FORWARDER_GAP = 60.0
 SPOOL_GAP = 120.0
+COUNTERS_GAP = 60.0
 
 
 class Daemon:
@@ -71,6 +71,10 @@ class Daemon:
         self._forwarders: dict[str, Forwarder] = {}
         self._spool = Spool(configuration.spool, configuration.sinks, clock=clock, metrics=metrics)
         self._router = Router(_routes(configuration.sinks))
+        spool = configuration.spool
+        self._counters = metering.CounterKeeper(
+            None if spool.durability == "memory" else counters.beside(spool.path), clock
+        )
         self._hub = Hub(self._spool, self._router, clock=clock, metrics=metrics, watchers=watchers)
         self._started = False
 
@@ -78,6 +82,8 @@ class Daemon:
         """Everything runs when this returns; a source or sink that fails is tried again, for ever."""
         await self._spool.open()
         self._start_spool()
+        self._counters.load()
+        self._tasks.start("counters", partial(self._counters.keep, self._heartbeats.register("counters", COUNTERS_GAP)))
         for name, options in self.configuration.sinks.items():
             self._start_sink(name, options)
         for name, source in self.configuration.sources.items():
@@ -91,6 +97,8 @@ class Daemon:
         """
         self._started = False
         await self._stop_sources(self.configuration.sources)
+        await self._tasks.stop("counters")
+        await self._counters.write()
         await self._finish_sinks(self._forwarders, drain=True)
         await self._tasks.stop("spool")
         await self._spool.close()
@@ -110,11 +118,14 @@ class Daemon:
             self._start_sink(name, configuration.sinks[name])
         # Sources last, and closed for no longer than it takes to open them: what the meter says meanwhile is gone.
         gone_sources = _changed(before.sources, configuration.sources)
+        if before.meters != configuration.meters:
+            gone_sources = list(before.sources)
         await self._stop_sources(gone_sources)
         for name in gone_sources:
-            service_log.forget(f"source:{name}", f"rejected:{name}")
-        for name in _changed(configuration.sources, before.sources):
-            self._start_source(name, configuration.sources[name])
+            service_log.forget(f"source:{name}", f"rejected:{name}", f"turned:{name}", f"lost:{name}")
+        for name in configuration.sources:
+            if name in gone_sources or name not in before.sources:
+                self._start_source(name, configuration.sources[name])
         for name in before.sources.keys() - configuration.sources.keys():
             self._metrics.forget("source", name)
         for name in before.sinks.keys() - configuration.sinks.keys():
@@ -153,16 +164,12 @@ class Daemon:
     def _start_source(self, name: str, options: SourceOptions) -> None:
         task = f"source:{name}"
         source = cast(Source, registry.load(registry.SOURCES[options.kind])(name, options, self._clock))
-        zone = ZoneInfo(options.zone)
-
-        def decode(frame: Frame) -> Report:
-            return decode_telegram(frame.payload, check=frame.check, zone=zone)
-
+        assert isinstance(options, MeterOptions)  # of every kind there is
         reader = Reader(
             name,
             source,
-            P1Framer,
-            decode,
+            metering.framer(options),
+            metering.decoder(options, self._counters.counters, self.configuration.meters.profiles),
             self._hub,
             silence=options.silence,
             clock=self._clock,

@@ -19,6 +19,7 @@ class Family(NamedTuple):
 FAMILIES = {
     "datalogger_frames_good_total": Family("counter", "Frames decoded into a report.", ("source",)),
     "datalogger_frames_rejected_total": Family("counter", "Frames or noise refused.", ("source", "reason")),
+    "datalogger_notices_total": Family("counter", "Reports with something a person should know.", ("source", "reason")),
     "datalogger_octets_total": Family("counter", "Octets read from the line.", ("source",)),
     "datalogger_odd_lines_total": Family("counter", "Lines of no known form, kept as text.", ("source",)),
     "datalogger_last_frame_timestamp_seconds": Family("gauge", "When the last good frame came in.", ("source",)),

@@ -6,6 +6,8 @@ from typing import Any
 SOURCES = {
     "serial": "datalogger.sources.serial_port:SerialPort",
     "tcp": "datalogger.sources.tcp_client:TcpClient",
+    "tcp-listen": "datalogger.sources.tcp_listener:TcpListener",
+    "udp-listen": "datalogger.sources.udp_listener:UdpListener",
     "replay": "datalogger.sources.replay:Replay",
 }
 

@@ -1,23 +1,31 @@
 """datalogger decode: Report JSON, one object a line, from captured bytes or hex text."""
 
+import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from datalogger.cli.hex_text import HexText, NotHex, looks_like_hex
+from datalogger.cli.hex_text import HexText, NotHex, keys_named, looks_like_hex
+from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say, silence
-from datalogger.config.checks import time_zone
+from datalogger.config.checks import nearest, time_zone
 from datalogger.encoding.report_json import encode_rejected, encode_report
-from datalogger.errors import DecodeError
-from datalogger.protocol.framing import Frame, Reason, Rejected
-from datalogger.protocol.p1.framer import P1Framer
-from datalogger.protocol.p1.telegram import decode_telegram
+from datalogger.errors import ConfigError
+from datalogger.meters import profiles
+from datalogger.meters.decoder import MeterDecoder
+from datalogger.meters.meaning import Reading
+from datalogger.model import Report
+from datalogger.pipeline.metering import FRAMERS
+from datalogger.protocol import detect
+from datalogger.protocol.decoder import Notice
+from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
 
 BLOCK = 64 * 1024  # octets read at once
 WORTH_A_BAR = 4 * 1024 * 1024  # octets: about a second of decoding
@@ -30,11 +38,38 @@ def _zone(ctx: click.Context, param: click.Parameter, name: str) -> ZoneInfo:
         raise click.BadParameter(f"{name!r}: {error}") from None
 
 
+def _system_title(ctx: click.Context, param: click.Parameter, text: str | None) -> bytes:
+    try:
+        title = bytes.fromhex(text or "")
+    except ValueError:
+        title = b"?"
+    if len(title) not in (0, 8):
+        raise click.BadParameter("16 hex digits are wanted")
+    return title
+
+
+class How(NamedTuple):
+    """What the command line says of the meters in the files."""
+
+    zone: ZoneInfo
+    framing: str
+    keys: Keys | None
+    system_title: bytes
+    profile: str | None
+    known: profiles.Profiles
+
+    def decoder(self, keys: Keys) -> MeterDecoder:
+        """For one file: a counter that repeats in another is no replay."""
+        security = Security(keys, system_title=self.system_title, counters=MemoryCounters())
+        return MeterDecoder(Reading(zone=self.zone), security, lambda: self.known, self.profile)
+
+
 @click.command(
     epilog="""\b
 Examples:
   datalogger decode capture.bin
   timeout 30 cat /dev/ttyUSB0 | datalogger decode
+  datalogger decode --key-file meter.key push.hex
   datalogger decode --zone Europe/Vilnius telegram.txt | jq '.records[] | select(.unit == "Wh")'
 
 \b
@@ -52,24 +87,52 @@ A reader that leaves (| head) ends it: then the status speaks of what was read s
 )
 @click.option(
     "--framing",
-    type=click.Choice(["auto", "p1"]),
+    type=click.Choice(["auto", "p1", "hdlc", "mbus", "wrapper", "apdu"]),
     default="auto",
     show_default=True,
-    help="What the bytes are. P1 telegrams are all that this version reads.",
+    help="What the bytes are: P1 telegrams, or DLMS in HDLC or M-Bus frames, in the TCP/UDP wrapper, or bare.",
+)
+@key_options
+@click.option("--system-title", metavar="HEX", callback=_system_title, help="Of a meter that leaves it out.")
+@click.option("--profile", metavar="ID", help="The meter's profile, where it does not say which it is.")
+@click.option(
+    "--profiles",
+    "directory",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Meter profiles of your own.",
 )
 @click.option("--hex", "as_hex", is_flag=True, help="The input is hex text (recognised by itself; # begins a comment).")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-def decode(zone: ZoneInfo, framing: str, as_hex: bool, files: tuple[Path, ...]) -> None:
+def decode(
+    zone: ZoneInfo,
+    framing: str,
+    keys: Keys | None,
+    system_title: bytes,
+    profile: str | None,
+    directory: Path | None,
+    as_hex: bool,
+    files: tuple[Path, ...],
+) -> None:
     """Print what is in FILEs (or standard input) as Report JSON, one object a line.
 
     A file is bytes as they came from the line, or the same as hex text. What cannot be read is
-    a line too: {"rejected": …, "octets": …, "offset": …, "detail": …}.
+    a line too: {"rejected": …, "octets": …, "offset": …, "detail": …}. What a person should know
+    beside it goes to standard error. Hex text may name its keys in comments (# key: …, # auth-key: …);
+    they hold where no key is given here.
     """
-    del framing  # both choices mean the same until there is a second framing
+    try:
+        known = profiles.load(directory)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    if profile is not None and profile not in known:
+        mend = nearest(profile, known) or "; see datalogger profiles list"
+        raise click.BadParameter(f"no profile {profile}{mend}", param_hint="--profile")
+    how = How(zone, framing, keys, system_title, profile, known)
     sound = True
     try:
         for path in files or (Path("-"),):
-            sound = _decode_file(path, zone, as_hex) and sound
+            sound = _decode_file(path, how, as_hex) and sound
     except KeyboardInterrupt:
         sys.exit(130)  # as the shell counts it; nobody who pressed Ctrl-C needs to be told
     except ReaderGone as gone:
@@ -89,50 +152,75 @@ class ReaderGone(Exception):
         self.sound = sound
 
 
-def _decode_file(path: Path, zone: ZoneInfo, as_hex: bool) -> bool:
+def _decode_file(path: Path, how: How, as_hex: bool) -> bool:
     """Whether there was something to read, and all of it was read."""
-    output = sys.stdout.buffer
-    framer = P1Framer()
-    offset, found, sound = 0, False, True  # found: whether there is anything to tell
-
-    def show(events: list[Frame | Rejected]) -> None:
-        nonlocal offset, found, sound
-        for event in events:
-            line, good = _line(event, offset, zone)
-            offset += len(event.octets)
-            sound = sound and good
-            if line:
-                found = True
-                output.write(line + b"\n")
-        if events:
-            output.flush()
-
+    printed = _Printed(path)
     try:
-        for octets in _octets(path, as_hex):
-            show(framer.feed(octets))
-        show(framer.idle())
+        blocks = _octets(path, as_hex)
+        first = next(blocks, _Block(b""))
+        framer = _framer(how.framing, first.octets)
+        decoder = how.decoder(how.keys or first.keys or Keys())
+        for block in itertools.chain([first], blocks):
+            printed.show(framer.feed(block.octets), decoder)
+        printed.show(framer.idle(), decoder)
+        printed.events(decoder.idle())
     except NotHex as error:
         raise click.UsageError(f"{path}: {error}") from error
     except BrokenPipeError:
-        raise ReaderGone(sound=sound) from None
-    if not found:
-        say(f"{path}: no telegram found", err=True)
-    return found and sound
+        raise ReaderGone(sound=printed.sound) from None
+    if not printed.found:
+        say(f"{path}: no telegram and no push found", err=True)
+    return printed.found and printed.sound
 
 
-def _line(event: Frame | Rejected, offset: int, zone: ZoneInfo) -> tuple[bytes, bool]:
-    """The line to print for this event, if any, and whether all is well with it."""
-    if isinstance(event, Rejected):
-        if event.reason is Reason.PADDING:
-            return b"", True
-        return encode_rejected(event.reason, octets=len(event.octets), offset=offset, detail=event.detail), False
-    try:
-        return encode_report(decode_telegram(event.payload, check=event.check, zone=zone)), True
-    except DecodeError as error:
-        return encode_rejected(error.reason, octets=len(event.octets), offset=offset, detail=error.detail), False
+def _framer(framing: str, first: bytes) -> Framer:
+    """A file is a document: what it begins with may say what it is, where a line must show a sound frame."""
+    return detect.document(first)() if framing == "auto" else FRAMERS[framing]()
 
 
-def _octets(path: Path, as_hex: bool) -> Iterator[bytes]:
+class _Printed:
+    """What was printed of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.found = False  # there was anything to tell
+        self.sound = True
+        self._path = path
+        self._offset = 0
+        self._told: set[Notice] = set()
+
+    def show(self, events: list[Frame | Rejected], decoder: MeterDecoder) -> None:
+        for event in events:
+            self.events(decoder.take(event) if isinstance(event, Frame) else [event])
+            self._offset += len(event.octets)
+        if events:
+            sys.stdout.buffer.flush()
+
+    def events(self, events: Iterable[Report | Rejected | Notice]) -> None:
+        for event in events:
+            if isinstance(event, Report):
+                self._line(encode_report(event))
+            elif isinstance(event, Notice):
+                if event not in self._told:
+                    self._told.add(event)
+                    say(f"{self._path}: {event.reason}: {event.detail}", err=True)
+            elif event.reason is not Reason.PADDING:
+                self.sound = False
+                octets = len(event.octets)
+                self._line(encode_rejected(event.reason, octets=octets, offset=self._offset, detail=event.detail))
+
+    def _line(self, line: bytes) -> None:
+        self.found = True
+        sys.stdout.buffer.write(line + b"\n")
+
+
+class _Block(NamedTuple):
+    """Octets of the input; keys: those that hex text names in its comments."""
+
+    octets: bytes
+    keys: Keys | None = None
+
+
+def _octets(path: Path, as_hex: bool) -> Iterator[_Block]:
     """The input block by block, hex text turned into octets. NotHex where it is none."""
     with click.open_file(str(path), "rb") as file:
         blocks = _blocks(file, path)
@@ -142,13 +230,13 @@ def _octets(path: Path, as_hex: bool) -> Iterator[bytes]:
             first += block
             hexadecimal = looks_like_hex(first)
         if hexadecimal is False or (hexadecimal is None and len(first) >= BLOCK):  # blanks alone are no hex
-            yield first
-            yield from blocks
+            yield _Block(first)
+            yield from map(_Block, blocks)
             return
         text = HexText()
-        yield text.feed(first)
+        yield _Block(text.feed(first), keys_named(first))
         for block in blocks:
-            yield text.feed(block)
+            yield _Block(text.feed(block))
         text.end()
 
 

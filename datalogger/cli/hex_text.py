@@ -2,6 +2,8 @@
 
 import re
 
+from datalogger.protocol.dlms.security import Keys, parse_key
+
 _COMMENT = re.compile(rb"#[^\n]*")
 _BLANKS = b" \t\r\n"
 ENOUGH = 4096  # digits; a P1 line may begin in the middle of a message of 2048
@@ -46,3 +48,19 @@ class HexText:
         """NotHex where half an octet is left."""
         if self._half:
             raise NotHex(f"an odd number of hex digits: the last one, {self._half.decode()}, is half an octet")
+
+
+_KEY = re.compile(rb"^#[ \t]*(key|auth-key):[ \t]*([0-9A-Fa-f]+)[ \t]*\r?$", re.MULTILINE)
+
+
+def keys_named(text: bytes) -> Keys | None:
+    """The keys that the comments of hex text name, as shared captures do; None where there are none."""
+    named = {name: octets for name, digits in _KEY.findall(text) if (octets := _key(digits)) is not None}
+    return Keys(named[b"key"], named.get(b"auth-key")) if b"key" in named else None
+
+
+def _key(digits: bytes) -> bytes | None:
+    try:
+        return parse_key(digits.decode())
+    except ValueError:  # a comment is no place to be strict
+        return None

@@ -12,9 +12,19 @@ from datalogger import registry
 from datalogger.config.checks import nearest, nearest_of
 from datalogger.config.document import read_document
 from datalogger.config.lines import Lines
+from datalogger.config.metering import MeterOptions
 from datalogger.config.problems import Problems, Where, shown
-from datalogger.config.schema import Configuration, ServiceOptions, SinkOptions, SourceOptions, SpoolOptions
+from datalogger.config.schema import (
+    Configuration,
+    MetersOptions,
+    ServiceOptions,
+    SinkOptions,
+    SourceOptions,
+    SpoolOptions,
+)
 from datalogger.config.tables import TableReader
+from datalogger.errors import ConfigError
+from datalogger.meters.profiles import load as load_profiles
 
 # The spool keeps one bit a sink in a signed 64-bit number.
 MAX_SINKS = 63
@@ -22,7 +32,7 @@ MAX_SINKS = 63
 # What only one source or one sink can have at a time: (table, kind) → the key that names it.
 EXCLUSIVE = {("source", "serial"): "port", ("sink", "file"): "path"}
 
-TABLES = ("source", "sink", "spool", "service")
+TABLES = ("source", "sink", "spool", "service", "meters")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 Options = TypeVar("Options", SourceOptions, SinkOptions)
@@ -50,10 +60,12 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
     sinks = _read_named("sink", registry.SINKS, SinkOptions, document, reader, problems)
     spool = reader.read(_table(document, ("spool",), "[spool]", problems), SpoolOptions, ("spool",))
     service = reader.read(_table(document, ("service",), "[service]", problems), ServiceOptions, ("service",))
+    meters = reader.read(_table(document, ("meters",), "[meters]", problems), MetersOptions, ("meters",))
     _judge_together(document, path.parent, problems)
+    _judge_profiles(sources, meters, problems)
     problems.raise_any()
-    assert spool is not None and service is not None  # or there would be problems
-    configuration = Configuration(file=path, sources=sources, sinks=sinks, spool=spool, service=service)
+    assert spool is not None and service is not None and meters is not None  # or there would be problems
+    configuration = Configuration(file=path, sources=sources, sinks=sinks, spool=spool, service=service, meters=meters)
     _warn(configuration, problems)
     return configuration, problems.warnings
 
@@ -136,6 +148,28 @@ def _judge_together(document: Mapping[str, Any], directory: Path, problems: Prob
                 owner = owners.setdefault(os.path.realpath(directory / value), name)
                 if owner != name:
                     problems.add((title, name, key), f"{shown(value)} is taken by {title}.{owner} already")
+
+
+def _judge_profiles(sources: Mapping[str, SourceOptions], meters: MetersOptions | None, problems: Problems) -> None:
+    """A person's own profiles, and the names of profiles: those are looked at only where there are any."""
+    named = {
+        name: source.profile
+        for name, source in sources.items()
+        if isinstance(source, MeterOptions) and source.profile is not None
+    }
+    directory = None if meters is None else meters.profiles
+    if not named and directory is None:
+        return
+    try:
+        known = load_profiles(directory)
+    except ConfigError as error:
+        for problem in str(error).splitlines():
+            problems.add(("meters", "profiles"), problem)
+        return
+    for name, profile in named.items():
+        if profile not in known:
+            mend = nearest(profile, known) or "; see `datalogger profiles list`"
+            problems.add(("source", name, "profile"), f"no profile {shown(profile)}{mend}")
 
 
 def _tables_in(document: Mapping[str, Any], title: str) -> dict[str, dict[str, Any]]:

@@ -78,6 +78,13 @@ class ServiceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_format: Literal["auto", "console", "json"] = "auto"
 
 
+class MetersOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[meters]"""
+
+    profiles: Path | None = None
+    """Directory of meter profiles of your own; one of the same name stands before the built-in one."""
+
+
 class Configuration(Struct, frozen=True, kw_only=True):
     """A whole, validated configuration. Two that compare equal run the same."""
 
@@ -86,3 +93,4 @@ class Configuration(Struct, frozen=True, kw_only=True):
     sinks: Mapping[str, SinkOptions]
     spool: SpoolOptions
     service: ServiceOptions
+    meters: MetersOptions = MetersOptions()

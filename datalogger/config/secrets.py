@@ -48,6 +48,10 @@ class Secret:
         raise TypeError("a secret is not written to anywhere")
 
 
+NOT_READ = Secret("not read")
+"""Stands where a secret is named and was not looked at, or could not be read."""
+
+
 class KeyOptions(SinkOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a sink has that shows its receiver a key. Give one of the four; `key` holds the text then."""
 

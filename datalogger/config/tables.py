@@ -11,8 +11,7 @@ from msgspec.structs import FieldInfo, fields
 
 from datalogger.config.checks import Check, nearest, nearest_of
 from datalogger.config.problems import Problems, Where, one_line, shown
-from datalogger.config.secrets import Secret, checked, read_credential, read_environment, read_named_file
-from datalogger.config.words import ByteSize, Duration
+from datalogger.config.secrets import NOT_READ, Secret, checked, read_credential, read_environment, read_named_file
 
 Options = TypeVar("Options", bound=msgspec.Struct)
 
@@ -96,8 +95,8 @@ class TableReader:
         return msgspec.convert(value, kind, dec_hook=self._from_toml)
 
     def _from_toml(self, kind: type, value: object) -> object:
-        if issubclass(kind, Duration | ByteSize):
-            return kind.parse(value)
+        if parse := getattr(kind, "parse", None):  # Duration, ByteSize, Scaling
+            return parse(value)
         if not isinstance(value, str):
             raise ValueError("expected a text in quotes")
         if issubclass(kind, Secret):
@@ -123,7 +122,7 @@ class TableReader:
             mend = f"{name}_file names a file that only datalogger can read"
             self._problems.warn((*where, key), f"whoever reads this file sees it; {mend}")
             return key
-        values[name] = Secret("not read")
+        values[name] = NOT_READ
         if not self._read_secrets:
             return key
         try:

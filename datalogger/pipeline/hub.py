@@ -39,6 +39,6 @@ class Hub:
         self._metrics.set("datalogger_last_frame_timestamp_seconds", report.source, value=received_at.timestamp())
         if report.odd_lines:
             self._metrics.add("datalogger_odd_lines_total", report.source, amount=report.odd_lines)
-        self._spool.append(report, self._router.wanted(report.source, received_at))
+        self._spool.append(report, self._router.wanted(report, received_at))
         for watch in self._watchers:
             watch(report)

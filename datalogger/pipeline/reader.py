@@ -1,19 +1,23 @@
 """Reads one source for as long as the daemon runs: octets in, reports out."""
 
 import asyncio
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import msgspec
 import structlog
 
 from datalogger.clock import Clock
-from datalogger.errors import DecodeError, SourceEnded, SourceError
+from datalogger.errors import SourceEnded, SourceError
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline.backoff import Backoff
+from datalogger.pipeline.hints import HINTS
 from datalogger.pipeline.hub import Hub
+from datalogger.protocol.decoder import Decoder, Notice
 from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
-from datalogger.sources.base import Source
+from datalogger.sources.base import Heard, Source
 
 log = structlog.get_logger()
 
@@ -25,9 +29,38 @@ QUIET = 2.0
 LONGEST_WAIT = 10.0
 
 
-class Reader:
-    """One source, one framer, one decoder.
+# Lines remembered at once, of a source that has many; beyond, the one silent for longest is forgotten. Four times the
+# clients a listener takes: little is remembered of one that has gone (its half-joined message, its meter family).
+MAX_LINES = 1024
 
+# What is said of frames that came in whole: the line is right, and something else is wrong.
+_OF_WHOLE_FRAMES = frozenset(
+    (Reason.NO_KEY, Reason.WRONG_KEY, Reason.TAG, Reason.REPLAY, Reason.POLICY, Reason.APDU_TAG, Reason.AXDR)
+)
+
+# Different notices remembered as said; a meter has a handful of them.
+MAX_NOTICES = 1000
+
+
+class _Line:
+    """One line of a source, as far as it was heard."""
+
+    __slots__ = ("decoder", "framer", "fresh", "heard", "heard_at", "name", "refused")
+
+    def __init__(self, name: str, decoder: Decoder) -> None:
+        self.name = name
+        self.decoder = decoder
+        self.framer: Framer | None = None
+        self.fresh = True  # no good frame yet since the line was opened
+        self.refused = False  # something was refused since then
+        self.heard = 0.0  # on the monotonic clock; 0 once it was found quiet
+        self.heard_at: datetime | None = None
+
+
+class Reader:
+    """One source; for each of its lines one framer and one decoder.
+
+    framer, decoder: make a new one
     silence: seconds without an octet after which the line is closed and opened again.
     beat:    called at every turn, for the watchdog.
     """
@@ -37,7 +70,7 @@ class Reader:
         name: str,
         source: Source,
         framer: Callable[[], Framer],
-        decode: Callable[[Frame], Report],
+        decoder: Callable[[], Decoder],
         hub: Hub,
         *,
         silence: float,
@@ -48,7 +81,7 @@ class Reader:
         self.name = name
         self._source = source
         self._new_framer = framer
-        self._decode = decode
+        self._new_decoder = decoder
         self._hub = hub
         self._silence = silence
         self._clock = clock
@@ -56,8 +89,8 @@ class Reader:
         self._beat = beat
         self._log = log.bind(source=name)
         self._backoff = Backoff(first=0.5, cap=LONGEST_WAIT)
-        self._fresh = True  # no good frame yet since the line was opened
-        self._rejected = False  # something was refused since then
+        self._lines: OrderedDict[str, _Line] = OrderedDict()
+        self._told: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Until it is cancelled, or the source has ended."""
@@ -83,30 +116,31 @@ class Reader:
         await self._open()
         self._metrics.set("datalogger_source_up", self.name, value=1)
         # A new line, a new framer: half a telegram from before the cable was pulled belongs to no telegram after it.
-        framer = self._new_framer()
-        self._fresh, self._rejected = True, False
+        self._lines.clear()
         try:
-            heard = self._clock.monotonic()
+            heard = looked = self._clock.monotonic()
             while True:
                 self._beat()
                 try:
                     async with asyncio.timeout(QUIET):
                         octets = await self._source.read()
                 except TimeoutError:
-                    self._handle(framer.idle())
-                    silent = self._clock.monotonic() - heard
-                    if silent >= self._silence:
+                    looked = self._clock.monotonic()
+                    self._quieten(looked)
+                    if looked - heard >= self._silence:
                         message = (
-                            f"no octet for {silent:.0f} s; opening the line again "
+                            f"no octet for {looked - heard:.0f} s; opening the line again "
                             "(is the cable in, and does the meter still send?)"
                         )
                         raise SourceError(message) from None
                     continue
                 heard = self._clock.monotonic()
-                self._metrics.add("datalogger_octets_total", self.name, amount=len(octets))
-                self._handle(framer.feed(octets))
+                self._take(octets if isinstance(octets, Heard) else Heard("", octets), heard)
+                if heard - looked >= QUIET:  # one line of many may be quiet while others speak
+                    looked = heard
+                    self._quieten(heard - QUIET)
         finally:
-            self._handle(framer.idle())
+            self._quieten(self._clock.monotonic())
 
     async def _open(self) -> None:
         """Opening has its own limits, which may be long: a host that does not answer is no stuck task."""
@@ -119,35 +153,107 @@ class Reader:
         finally:
             opening.cancel()
 
-    def _handle(self, events: list[Frame | Rejected]) -> None:
-        for event in events:
-            if isinstance(event, Rejected):
-                if event.reason is not Reason.PADDING:
-                    self._reject(event.reason, event.detail, event.octets)
-                continue
-            try:
-                report = self._decode(event)
-            except DecodeError as error:
-                self._reject(error.reason, error.detail, event.octets)
-                continue
-            self._backoff.reset()
-            if self._fresh:
-                self._fresh = False
-                self._log.info("reading", meter=report.meter, resolved=True, repeats=f"source:{self.name}")
-            self._hub.publish(msgspec.structs.replace(report, source=self.name, received_at=self._clock.now()))
+    def _take(self, heard: Heard, now: float) -> None:
+        line = self._line(heard.line)
+        line.heard = now
+        if heard.octets:
+            line.heard_at = self._clock.now()
+            self._metrics.add("datalogger_octets_total", self.name, amount=len(heard.octets))
+        if line.framer is None:
+            line.framer = self._new_framer()
+        if not self._frames(line, line.framer.feed(heard.octets)):
+            self._drop(line)
+        elif heard.last:
+            self._frames(line, line.framer.idle())
+            line.framer = None
 
-    def _reject(self, reason: str, detail: str, octets: bytes) -> None:
-        self._metrics.add("datalogger_frames_rejected_total", self.name, reason)
-        if self._fresh and not self._rejected:
+    def _line(self, name: str) -> _Line:
+        line = self._lines.get(name)
+        if line is None:
+            line = self._lines[name] = _Line(name, self._new_decoder())
+            if len(self._lines) > MAX_LINES:
+                _, oldest = self._lines.popitem(last=False)
+                self._give_up(oldest)
+        self._lines.move_to_end(name)
+        return line
+
+    def _quieten(self, since: float) -> None:
+        """What is half-read on a line that was not heard since then will not be completed."""
+        for line in list(self._lines.values()):
+            if 0 < line.heard <= since:
+                line.heard = 0.0
+                self._give_up(line)
+
+    def _give_up(self, line: _Line) -> None:
+        if line.framer is not None:
+            self._frames(line, line.framer.idle())
+        self._events(line, line.decoder.idle())
+
+    def _frames(self, line: _Line, events: Iterable[Frame | Rejected]) -> bool:
+        """Whether the line can be read any further."""
+        broken = False
+        for event in events:
+            if isinstance(event, Frame):
+                self._events(line, line.decoder.take(event))
+            else:
+                self._events(line, (event,))
+                broken = broken or event.reason is Reason.VERSION
+        return not broken
+
+    def _drop(self, line: _Line) -> None:
+        """Nothing that follows on this line can be read."""
+        line.framer = None
+        if drop := getattr(self._source, "drop", None):
+            drop(line.name)
+        else:
+            raise SourceError("what comes in is no DLMS wrapper of version 1; opening the line again")
+
+    def _events(self, line: _Line, events: Iterable[Report | Rejected | Notice]) -> None:
+        for event in events:
+            if isinstance(event, Report):
+                self._publish(line, event)
+            elif isinstance(event, Notice):
+                self._tell(event)
+            elif event.reason is not Reason.PADDING:
+                self._reject(line, event)
+
+    def _publish(self, line: _Line, report: Report) -> None:
+        self._backoff.reset()
+        if line.fresh:
+            line.fresh = False
+            peer = {"line": line.name} if line.name else {}
+            self._log.info("reading", meter=report.meter, **peer, resolved=True, repeats=f"source:{self.name}")
+        # What a quiet line completes came in when it was last heard, not now.
+        received_at = line.heard_at or self._clock.now()
+        self._hub.publish(msgspec.structs.replace(report, source=self.name, received_at=received_at))
+
+    def _tell(self, notice: Notice) -> None:
+        """Once: it is as true of the next push."""
+        self._metrics.add("datalogger_notices_total", self.name, notice.reason)
+        known = (notice.reason, notice.detail)
+        if known not in self._told and len(self._told) < MAX_NOTICES:
+            self._told.add(known)
+            self._log.warning("notice", reason=notice.reason, detail=notice.detail)
+
+    def _reject(self, line: _Line, rejected: Rejected) -> None:
+        self._metrics.add("datalogger_frames_rejected_total", self.name, rejected.reason)
+        if line.fresh and not line.refused:
             # Whoever opens a port opens it inside a telegram: that half is no news.
-            self._rejected = True
-            return
-        never = {"mend": "no telegram so far: is the speed right, the parity, the cable?"} if self._fresh else {}
+            line.refused = True
+            if rejected.reason not in _OF_WHOLE_FRAMES:
+                return
+        peer = {"line": line.name} if line.name else {}
+        mend = {"mend": HINTS[rejected.reason]} if rejected.reason in HINTS else {}
+        if line.fresh and rejected.reason not in _OF_WHOLE_FRAMES:
+            mend = {
+                "mend": "no telegram so far: is the speed right, the parity, the cable? (datalogger probe finds out)"
+            }
         self._log.warning(
             "rejected",
-            reason=str(reason),
-            detail=detail,
-            octets=len(octets),
-            **never,
-            repeats=f"rejected:{self.name}:{reason}",
+            reason=str(rejected.reason),
+            detail=rejected.detail,
+            octets=len(rejected.octets),
+            **peer,
+            **mend,
+            repeats=f"rejected:{self.name}:{rejected.reason}",
         )

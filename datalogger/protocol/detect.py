@@ -39,7 +39,8 @@ class AutoFramer:
     Decisions fall at each SLICE octets since the last quiet moment, and at `idle`: so it does not matter how
     the stream is cut. Until then nothing comes out but noise that no candidate has a use for.
     A bare cipher block has no check sum: one directly behind noise may be the inside of a torn frame of
-    another framing, so it may come out at `idle`, but it does not lock.
+    another framing, so it may come out at `idle`, but it does not lock. Nor does a telegram without check sum
+    that is no text: noise holds one in ten million octets.
     """
 
     def __init__(self, candidates: Mapping[Framing, Callable[[], Framer]] = CANDIDATES) -> None:
@@ -137,13 +138,17 @@ class _Trial:
             self.events.append(event)
             self.end += len(event.octets)
             if isinstance(event, Frame):
-                if self.convinced_at is None and (event.check or event.framing == "p1" or self._alone):
+                if self.convinced_at is None and (event.check or self._proves(event)):
                     self.convinced_at = self.end
                 self._alone = True
             elif event.reason is not Reason.PADDING:
                 self._alone = False
                 if event.reason is Reason.NOISE:
                     self.noise += len(event.octets)
+
+    def _proves(self, frame: Frame) -> bool:
+        """Whether this frame without check sum can hardly be chance, or the inside of another framing's."""
+        return frame.payload.isascii() if frame.framing == "p1" else self._alone
 
     def drop(self, given: int) -> None:
         """Forget the events that end before `given`."""
@@ -182,7 +187,7 @@ def document(octets: bytes) -> Callable[[], Framer]:
     auto = AutoFramer()
     _all_events(auto, octets)
     if auto.locked is not None:
-        return AutoFramer
+        return CANDIDATES[auto.locked]
     if wrapped:
         return WrapperFramer
     return ApduFramer if begins else AutoFramer

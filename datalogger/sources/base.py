@@ -2,8 +2,21 @@
 
 from typing import ClassVar, Protocol
 
+from msgspec import Struct
+
 from datalogger.clock import Clock
 from datalogger.config.schema import SourceOptions
+
+
+class Heard(Struct, frozen=True, gc=False):
+    """Octets of one of several lines that a source has: of one client, of one peer.
+
+    last: nothing that follows continues these octets (a whole datagram; a connection that has closed)
+    """
+
+    line: str
+    octets: bytes
+    last: bool = False
 
 
 class Source(Protocol):
@@ -21,8 +34,18 @@ class Source(Protocol):
     async def open(self) -> None:
         """Touch the world. SourceError names the port or host, what failed and the mend."""
 
-    async def read(self) -> bytes:
-        """Wait for octets and return them (never empty). SourceError when the line fails."""
+    async def read(self) -> bytes | Heard:
+        """Wait for octets and return them (never empty). SourceError when the line fails.
+
+        A source of many lines says of which one they are.
+        """
 
     async def close(self) -> None:
         """Safe at any time, also when `open` failed, also twice."""
+
+
+class Listener(Source, Protocol):
+    """A source that others connect to: every client is a line of its own."""
+
+    def drop(self, line: str) -> None:
+        """What this client sends cannot be read any further: close its connection."""

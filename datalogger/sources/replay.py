@@ -7,6 +7,7 @@ from typing import Annotated, BinaryIO, ClassVar
 
 from datalogger.clock import Clock
 from datalogger.config.checks import POSITIVE
+from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import SourceOptions
 from datalogger.config.words import Duration
 from datalogger.errors import SourceEnded, SourceError
@@ -18,7 +19,7 @@ BLOCK = 64 * 1024
 LONGEST_PIECE = 64 * 1024
 
 
-class ReplayConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReplayConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """kind = "replay"."""
 
     path: Path
@@ -32,7 +33,7 @@ class ReplayConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fiel
     silence: Annotated[Duration, POSITIVE] = Duration(7 * 86400)
     """A capture has its gaps, and no cable that could be out."""
 
-    def __post_init__(self) -> None:
+    def line_problems(self) -> list[str]:
         problems = []
         try:
             pace.named(self.speed)
@@ -40,8 +41,7 @@ class ReplayConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fiel
             problems.append(f"speed: {error}")
         if self.every is not None and self.speed != "own":
             problems.append("every: beside speed: give only one of the two")
-        if problems:
-            raise ValueError(*problems)
+        return problems
 
 
 class Replay:

@@ -11,6 +11,7 @@ import serial
 import serial_asyncio
 
 from datalogger.clock import Clock
+from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import SourceOptions
 from datalogger.errors import SourceError
 from datalogger.sources.incoming import Incoming
@@ -26,7 +27,7 @@ PRESETS = {
 PTY_MAJORS = range(136, 144)
 
 
-class SerialPortConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SerialPortConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """kind = "serial". What is not given comes from the preset."""
 
     port: str
@@ -40,7 +41,7 @@ class SerialPortConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_
     xonxoff: bool = False
     rtscts: bool = False
 
-    def __post_init__(self) -> None:
+    def line_problems(self) -> list[str]:
         problems = []
         if "://" in self.port:
             problems.append('port: a serial port is a path; for a port on the network kind = "tcp", with host and port')
@@ -50,8 +51,7 @@ class SerialPortConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_
             problems.append("baud_rate: expected 50 to 4000000, such as 9600 or 115200")
         if self.xonxoff and self.rtscts:
             problems.append("rtscts: beside xonxoff: a line has one flow control or none")
-        if problems:
-            raise ValueError(*problems)
+        return problems
 
 
 def settings(config: SerialPortConfig) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from datalogger.clock import Clock
 from datalogger.config.checks import POSITIVE
+from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import SourceOptions
 from datalogger.config.words import Duration
 from datalogger.errors import SourceError
@@ -18,7 +19,7 @@ from datalogger.sources.incoming import Incoming
 KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
 
-class TcpClientConfig(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TcpClientConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """kind = "tcp"."""
 
     host: Annotated[str, Meta(min_length=1)]

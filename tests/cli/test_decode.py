@@ -104,7 +104,7 @@ def test_nothing_found_is_exit_status_1_and_said() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--framing", "hdlc"], "'auto', 'p1'"),
+        (["--framing", "hldc"], "'auto', 'p1'"),
         (["--zone", "Mars/Olympus"], "'Mars/Olympus': no such time zone"),
         (["--zone", "../../etc/passwd"], "no such time zone; such as Europe/Amsterdam"),
         (["no-such-file"], "'no-such-file' does not exist"),

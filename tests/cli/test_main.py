@@ -29,7 +29,7 @@ def test_a_command_misspelt_names_the_near_one() -> None:
 def test_a_command_near_to_none_lists_them() -> None:
     result = CliRunner().invoke(main, ["frobnicate"])
     assert result.exit_code == 2
-    assert "No such command 'frobnicate'; there is run, check, decode, simulate, spool" in result.output
+    assert f"No such command 'frobnicate'; there is {', '.join(COMMANDS)}" in result.output
 
 
 def test_an_option_misspelt_is_no_command() -> None:

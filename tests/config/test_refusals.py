@@ -78,8 +78,14 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     ),
     # Tables
     "a table misspelt": (LEAST + "[sinks.attic]", ['FILE:7: sinks: unknown table; did you mean "sink"?']),
-    "a table near to none": (LEAST + "[mqtt]", ["FILE:7: mqtt: unknown table; there is source, sink, spool, service"]),
-    "a key before all tables": ("x = 5\n" + LEAST, ["FILE:1: x: unknown table; there is source, sink, spool, service"]),
+    "a table near to none": (
+        LEAST + "[mqtt]",
+        ["FILE:7: mqtt: unknown table; there is source, sink, spool, service, meters"],
+    ),
+    "a key before all tables": (
+        "x = 5\n" + LEAST,
+        ["FILE:1: x: unknown table; there is source, sink, spool, service, meters"],
+    ),
     "a text for a table": ("spool = 5\n" + LEAST, ["FILE:1: spool: expected a table, written [spool]"]),
     "a list of tables": (LEAST + "[[spool]]", ["FILE:7: spool: expected a table, written [spool]"]),
     "a list of sinks": (LINE + '[[sink]]\nkind = "file"', ["FILE:4: sink: expected a table, written [sink.NAME]"]),

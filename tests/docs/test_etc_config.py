@@ -12,8 +12,9 @@ from msgspec.structs import FieldInfo, fields
 from datalogger import registry
 from datalogger.config.lines import Lines
 from datalogger.config.load import load
+from datalogger.config.metering import MeterOptions
 from datalogger.config.problems import ConfigProblems, Problems
-from datalogger.config.schema import ServiceOptions, SinkOptions, SourceOptions, SpoolOptions
+from datalogger.config.schema import MetersOptions, ServiceOptions, SinkOptions, SpoolOptions
 from datalogger.config.tables import TableReader
 from datalogger.config.words import ByteSize
 
@@ -21,7 +22,9 @@ SAMPLE = Path(__file__).parents[2] / "etc" / "datalogger.toml"
 OPTION = re.compile(r"(?P<off># )?(?P<name>[a-z_]+) = (?P<value>\"[^\"]*\"|\[[^]]*\]|[^#\s]+)(?:\s+# (?P<meaning>.+))?")
 HEADER = re.compile(r"(?P<off># )?\[(?P<path>[a-z0-9_.-]+)\]")
 ONE_KEY = {"key", "key_file", "key_env", "key_credential"}
-COMMON: dict[str, type[Struct]] = {"source": SourceOptions, "sink": SinkOptions}
+ONE_AUTH_KEY = {f"auth_{name}" for name in ONE_KEY}
+KEYS = {"key_file": "meter.key", "auth_key_file": "meter.auth.key"}
+COMMON: dict[str, type[Struct]] = {"source": MeterOptions, "sink": SinkOptions}
 
 
 class Option(NamedTuple):
@@ -55,6 +58,8 @@ def config_type(path: tuple[str, ...]) -> type[Struct]:
         return SpoolOptions
     if path == ("service",):
         return ServiceOptions
+    if path == ("meters",):
+        return MetersOptions
     title, _ = path
     kinds = {"source": registry.SOURCES, "sink": registry.SINKS}[title]
     found: type[Struct] = registry.load(kinds[TABLES[path]["kind"].value]).config_type
@@ -110,8 +115,11 @@ def test_an_option_stands_there_with_its_default(path: tuple[str, ...], name: st
     assert name in known, "there is no such option"
     option = TABLES[path][name]
     needed = {key: other.value for key, other in TABLES[path].items() if not other.off or known[key].required}
-    if name in ONE_KEY:
-        needed = {key: value for key, value in needed.items() if key not in ONE_KEY}
+    for alternatives in (ONE_KEY, ONE_AUTH_KEY):
+        if name in alternatives:
+            needed = {key: value for key, value in needed.items() if key not in alternatives}
+    if path[0] == "source" and name in {*ONE_AUTH_KEY, "policy"}:  # these are of no use without the encryption key
+        needed |= {key: value for key, value in KEYS.items() if key not in ONE_AUTH_KEY or name == "policy"}
     problems = Problems(SAMPLE, Lines(""))
     reader = TableReader(problems, SAMPLE.parent, read_secrets=False)
     read = reader.read({**needed, name: option.value}, config_type(path), path)

@@ -7,16 +7,17 @@ from typing import cast
 
 from structlog.testing import capture_logs
 
-from datalogger.errors import DecodeError, SourceEnded, SourceError
+from datalogger.errors import SourceEnded, SourceError
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline.hub import Hub
 from datalogger.pipeline.reader import Reader
+from datalogger.protocol.decoder import Notice
 from datalogger.protocol.framing import Frame, Reason, Rejected
-from datalogger.sources.base import Source
+from datalogger.sources.base import Heard, Source
 from tests.virtual_time import VirtualClock, run
 
-Step = bytes | float | SourceError
+Step = bytes | Heard | float | SourceError
 
 
 class ScriptedLine:
@@ -35,7 +36,7 @@ class ScriptedLine:
             raise opening
         self.steps = list(opening)
 
-    async def read(self) -> bytes:
+    async def read(self) -> bytes | Heard:
         while self.steps:
             step = self.steps.pop(0)
             if isinstance(step, float):
@@ -68,7 +69,8 @@ class Lines:
     def event(self, line: bytes) -> Frame | Rejected:
         if not line:
             return Rejected(Reason.PADDING, line)
-        return Rejected(Reason.CHECKSUM, line) if line[:1] == b"?" else Frame(line, line)
+        reason = {b"?": Reason.CHECKSUM, b"!": Reason.VERSION, b"#": Reason.WRONG_KEY}.get(line[:1])
+        return Rejected(reason, line) if reason else Frame(line, line)
 
     def idle(self) -> list[Frame | Rejected]:
         half, self.buffer = self.buffer, b""
@@ -87,21 +89,37 @@ class Published:
         return [report.meter for report in self.reports]
 
 
-def decode(frame: Frame) -> Report:
-    if frame.payload == b"odd":
-        raise DecodeError(Reason.MALFORMED, "odd")
-    return Report(protocol="p1", meter=frame.payload.decode())
+class Meters:
+    """A decoder for tests: the frame is the meter's name. `a+` waits for `b`: half a message."""
+
+    def __init__(self) -> None:
+        self.half = b""
+
+    def take(self, frame: Frame) -> list[Report | Rejected | Notice]:
+        if frame.payload == b"odd":
+            return [Rejected(Reason.MALFORMED, frame.octets, "odd")]
+        if frame.payload == b"told":
+            return [Notice("unscaled", "1.8.0"), Report(protocol="dlms", meter="told")]
+        name = self.half + frame.payload
+        self.half = name[:-1] if name[-1:] == b"+" else b""
+        return [] if self.half else [Report(protocol="p1", meter=name.decode())]
+
+    def idle(self) -> list[Rejected]:
+        half, self.half = self.half, b""
+        return [Rejected(Reason.SEGMENT_MISSING, half)] if half else []
 
 
-def play(line: ScriptedLine, seconds: float, *, silence: float = 120) -> tuple[Published, Metrics]:
+def play(
+    line: ScriptedLine, seconds: float, *, silence: float = 120, framer: type[Lines] = Lines
+) -> tuple[Published, Metrics]:
     published, metrics = Published(), Metrics()
 
     async def scenario() -> None:
         reader = Reader(
             "house",
             cast(Source, line),
-            Lines,
-            decode,
+            framer,
+            Meters,
             cast(Hub, published),
             silence=silence,
             clock=VirtualClock(),
@@ -198,7 +216,7 @@ def test_a_line_that_takes_long_to_open_is_no_stuck_task() -> None:
             "house",
             cast(Source, Slow([b"one\n", SourceEnded("done")])),
             Lines,
-            decode,
+            Meters,
             cast(Hub, Published()),
             silence=120,
             clock=VirtualClock(),
@@ -210,3 +228,80 @@ def test_a_line_that_takes_long_to_open_is_no_stuck_task() -> None:
     run(scenario())
     assert beats[-1] - beats[0] >= 90
     assert max(later - earlier for earlier, later in itertools.pairwise(beats)) <= 10
+
+
+def test_each_client_of_a_listener_is_a_line_of_its_own() -> None:
+    steps = [Heard("a", b"on"), Heard("b", b"two\n"), Heard("a", b"e\n")]
+    published, _ = play(ScriptedLine(steps), 1)
+    assert published.meters == ["two", "one"]
+
+
+def test_what_a_client_left_unfinished_is_given_up_when_it_goes() -> None:
+    steps = [Heard("a", b"on", last=True), Heard("a", b"e\n")]
+    published, metrics = play(ScriptedLine(steps), 1)
+    assert published.meters == ["e"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "truncated") == 1
+
+
+def test_a_message_may_come_in_several_datagrams() -> None:
+    published, _ = play(ScriptedLine([Heard("a", b"one+\n", last=True), Heard("a", b"two\n", last=True)]), 1)
+    assert published.meters == ["onetwo"]
+
+
+def test_half_a_message_is_given_up_when_its_line_goes_quiet_while_others_speak() -> None:
+    steps: list[Step] = [Heard("a", b"one+\n"), Heard("b", b"x\n"), 1.5, Heard("b", b"x\n"), 1.5, Heard("b", b"x\n")]
+    published, metrics = play(ScriptedLine([*steps, Heard("a", b"two\n")]), 4)
+    assert published.meters == ["x", "x", "x", "two"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "segment_missing") == 1
+
+
+def test_a_line_that_can_be_read_no_further_is_opened_again() -> None:
+    line = ScriptedLine([b"one\n!\ntwo\n"], [b"three\n"])
+    published, _ = play(line, 5)
+    assert published.meters == ["one", "two", "three"]
+    assert line.opened == 2
+
+
+def test_a_client_that_can_be_read_no_further_is_dropped_and_no_other() -> None:
+    class Listening(ScriptedLine):
+        dropped: list[str]
+
+        def drop(self, line: str) -> None:
+            self.dropped.append(line)
+
+    line = Listening([Heard("a", b"!\n"), Heard("b", b"one\n")])
+    line.dropped = []
+    published, _ = play(line, 1)
+    assert line.dropped == ["a"]
+    assert published.meters == ["one"]
+
+
+def test_a_report_that_came_out_of_a_quiet_line_was_received_when_the_line_was_last_heard() -> None:
+    class Late(Lines):
+        def feed(self, data: bytes) -> list[Frame | Rejected]:
+            self.buffer += data
+            return []
+
+        def idle(self) -> list[Frame | Rejected]:
+            frame, self.buffer = self.buffer, b""
+            return [Frame(frame, frame)] if frame else []
+
+    published, _ = play(ScriptedLine([b"one"]), 5, framer=Late)
+    at_once, _ = play(ScriptedLine([b"one\n"]), 5)
+    assert published.reports[0].received_at == at_once.reports[0].received_at
+
+
+def test_a_notice_is_said_once_and_counted_each_time() -> None:
+    with capture_logs() as logs:
+        published, metrics = play(ScriptedLine([b"told\ntold\ntold\n"]), 1)
+    assert published.meters == ["told"] * 3
+    assert [log["reason"] for log in logs if log["event"] == "notice"] == ["unscaled"]
+    assert metrics.get("datalogger_notices_total", "house", "unscaled") == 3
+
+
+def test_a_wrong_key_is_said_with_its_mend_from_the_first_frame_on() -> None:
+    with capture_logs() as logs:
+        play(ScriptedLine([b"#secret\n"]), 1)
+    (said,) = [log for log in logs if log["event"] == "rejected"]
+    assert said["reason"] == "wrong_key"
+    assert "copy it again" in said["mend"]

@@ -77,8 +77,9 @@ class Push(Struct, frozen=True, gc=False):
 
 
 class Telegram(Struct, frozen=True, gc=False):
-    """P1 text that came in a ciphered envelope."""
+    """A P1 telegram that came in a ciphered envelope. check: whether it has a CRC of its own, which held."""
 
     text: bytes
+    check: bool
     octets: bytes
     security: Security | None = None
