@@ -33,7 +33,8 @@ from datalogger.probing.hints import hint
 from datalogger.probing.lines import Line, SerialLine, TcpLine, lasting_name
 from datalogger.protocol.detect import AutoFramer
 from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
-from datalogger.protocol.framing import Reason
+from datalogger.protocol.framing import Framer, Reason
+from datalogger.protocol.wrapper import WrapperFramer
 
 MOST_ROWS = 40  # of a table of values; a telegram with a history of months has more than a screen
 
@@ -44,6 +45,9 @@ FRAMINGS = {
     "wrapper": "DLMS wrapper",
     "apdu": "bare APDUs or cipher blocks",
 }
+
+# Version 1 of the DLMS wrapper. A stream that begins so is one; inside serial data these octets say nothing.
+WRAPPER = b"\x00\x01"
 
 _KEY_OPTIONS = ("key_file", "key_env", "auth_key_file", "auth_key_env")
 
@@ -119,7 +123,7 @@ def probe(
     line: Line = SerialLine(port) if port is not None else TcpLine(*_host(tcp), clock)
     home = zone_name or machine_zone() or "Europe/Amsterdam"
     try:
-        found = _search(line, profiles, keys, home, budget, clock, console, port or _shown(tcp))
+        found = _search(line, profiles, keys or Keys(), home, budget, clock, console, port or _shown(tcp))
     except SourceError as error:
         raise click.ClickException(str(error)) from error
     finally:
@@ -151,7 +155,7 @@ def _shown(tcp: tuple[str, int] | None) -> str:
 def _search(
     line: Line,
     profiles: Profiles,
-    keys: Keys | None,
+    keys: Keys,
     home: str,
     budget: Duration,
     clock: Clock,
@@ -160,25 +164,24 @@ def _search(
 ) -> Finding | None:
     """What was found; None, after a hint, where nothing was. SourceError where the line fails."""
 
-    def ear() -> Ear:
-        return ear_with(keys or Keys())
-
-    def ear_with(keys: Keys) -> Ear:
+    def ear(keys: Keys, framer: Framer) -> Ear:
         security = Security(keys, counters=MemoryCounters(), replay=False)
-        return Ear(AutoFramer(), MeterDecoder(Reading(zone=ZoneInfo(home)), security, lambda: profiles))
+        return Ear(framer, MeterDecoder(Reading(zone=ZoneInfo(home)), security, lambda: profiles))
 
     line.open()
     settings = candidates(profiles.values(), shows_form=line.shows_form)
     with _watched(console, what, budget) as watch:
-        looking = search.Search(line, settings, ear, clock, seconds=budget, watch=watch)
+        looking = search.Search(line, settings, lambda: ear(keys, AutoFramer()), clock, seconds=budget, watch=watch)
         interrupted = False
         try:
             looking.run()
         except KeyboardInterrupt:
             interrupted = True
     best = looking.best
+    if best is not None and not line.tunable and best.octets.startswith(WRAPPER):
+        best.hear_again(ear(keys, WrapperFramer()))
     if best is not None and best.ear.refused.keys() == {Reason.POLICY}:
-        best.hear_again(ear_with(Keys()))  # it sends in the clear: keys that are not needed shall not hide it
+        best.hear_again(ear(Keys(), AutoFramer()))  # it sends in the clear: keys that are not needed shall not hide it
     found = best and finding(best, profiles, tunable=line.tunable, shows_form=line.shows_form)
     if not found:
         ended = "interrupted: " if interrupted else ""

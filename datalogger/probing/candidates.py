@@ -1,6 +1,6 @@
 """Which line settings to try, the likeliest first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from datalogger.line_settings import LineSettings
 from datalogger.meters.profile import Profile
@@ -53,20 +53,17 @@ def usual(profile: Profile) -> list[LineSettings]:
     return found
 
 
-def reordered(pending: Sequence[LineSettings], heard: LineSettings, symptom: Symptom) -> list[LineSettings]:
-    """What is left to try, with that first which explains what was heard, and that last which cannot."""
-    return sorted(pending, key=lambda settings: -_explains(settings, heard, symptom))
-
-
-def _explains(settings: LineSettings, heard: LineSettings, symptom: Symptom) -> int:
-    same_speed = settings.baud_rate == heard.baud_rate
+def explains(settings: LineSettings, heard: LineSettings, symptom: Symptom) -> int:
+    """How much speaks for `settings` (negative: against them) after this symptom at the settings `heard`."""
+    speed, sent = settings.baud_rate, symptom.sent
     match symptom.kind:
         case Kind.SEVEN_BITS:
-            return (same_speed and settings.bytesize == 7) + (settings == symptom.sent)
-        case Kind.SLOWER if symptom.sent is not None:
-            return (settings.baud_rate == symptom.sent.baud_rate) - (settings.baud_rate > symptom.sent.baud_rate)
+            return (speed == heard.baud_rate and settings.bytesize == 7) + (settings == sent)
+        case Kind.SLOWER if sent is not None:
+            return (speed == sent.baud_rate) - (speed > sent.baud_rate)
         case Kind.ONLY_NULS:
-            return -(settings.baud_rate * 9 > heard.baud_rate)
+            near = sent is not None and sent.baud_rate <= 2 * speed <= 4 * sent.baud_rate
+            return near - (speed * 9 > heard.baud_rate)
         case Kind.PARITY:
-            return same_speed
+            return speed == heard.baud_rate
     return 0

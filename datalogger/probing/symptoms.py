@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 class Symptom(NamedTuple):
-    """sent: how the line is set, where that is certain."""
+    """sent: how the line is set, as far as it shows."""
 
     kind: Kind
     sent: LineSettings | None = None

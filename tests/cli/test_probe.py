@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from datalogger.cli import main
 from datalogger.line_settings import LineSettings
 from datalogger.probing import search
+from datalogger.simulation.meters import built_in
 from datalogger.simulation.p1 import DSMR5, telegrams
 from datalogger.simulation.uart_pty import heard_by
 from tests.probing.meter import Time
@@ -156,24 +157,43 @@ def test_silence_is_exit_1_with_a_hint_at_the_cable() -> None:
     assert "nothing was heard" in result.stderr
 
 
-def test_a_dongle_on_the_network_is_found() -> None:
+@contextmanager
+def dongle(octets: bytes) -> Iterator[int]:
+    """The TCP port of one that sends this to its first client, and then nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
 
         def serve() -> None:
-            connection = server.accept()[0]
-            with connection:
-                connection.sendall(P1 * 3)
+            with server.accept()[0] as connection:
+                connection.sendall(octets)
                 connection.recv(1)  # until probe goes away
 
         thread = Thread(target=serve)
         thread.start()
-        result = probe("--tcp", f"127.0.0.1:{port}")
+        yield server.getsockname()[1]
         thread.join()
+
+
+def test_a_dongle_on_the_network_is_found() -> None:
+    with dongle(P1 * 3) as port:
+        result = probe("--tcp", f"127.0.0.1:{port}")
     assert result.exit_code == 0, result.stderr
     table = tomllib.loads(result.stdout)["source"]["meter"]
-    assert (table["kind"], table["host"], table["port"]) == ("tcp", "127.0.0.1", port)
+    assert (table["kind"], table["host"], table["port"], table["framing"]) == ("tcp", "127.0.0.1", port, "p1")
     assert "baud_rate" not in table
+
+
+@pytest.mark.parametrize("name", ["seed-wrapper", "wrapper-enc"])
+def test_a_stream_that_begins_with_the_wrapper_is_one(name: str, tmp_path: Path) -> None:
+    model = built_in(name)
+    keys = []
+    if model.keys.encryption is not None:
+        keys = ["--key-file", key_file(tmp_path / "key", model.keys.encryption)]
+    with dongle(model.octets * 2) as port:
+        result = probe("--tcp", f"127.0.0.1:{port}", "--time", "2s", *keys)
+    assert result.exit_code == 0, result.stderr
+    assert tomllib.loads(result.stdout)["source"]["meter"]["framing"] == "wrapper"
+    assert "DLMS wrapper" in result.stderr
+    assert "heard" in result.stderr
 
 
 def test_a_port_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from datalogger.line_settings import LineSettings
 from datalogger.probing.lines import Marks, Reading
 from datalogger.simulation.uart import as_heard, as_marked
 
+PIECES = 20  # in which a push comes, on a line that takes its time
+
 
 class Time:
     """A `Clock` that stands still but for `pass_on`."""
@@ -31,6 +33,7 @@ class Time:
 class MeterLine:
     """A `Line`: the meter says one of `pushes` in each `interval`, whole.
 
+    paced:   it takes its time, as on a real line; else a push is there at once, as on a pseudo-terminal
     marks:   whether the receiver's driver reports faulty octets
     cannot:  settings that the port refuses
     """
@@ -46,6 +49,7 @@ class MeterLine:
         *,
         interval: float = 10,
         inverted: bool = False,
+        paced: bool = False,
         marks: bool = True,
         cannot: Sequence[LineSettings] = (),
     ) -> None:
@@ -55,9 +59,11 @@ class MeterLine:
         self._interval = interval
         self._inverted = inverted
         self._marks = marks
+        self._paced = paced
+        self._coming: list[tuple[float, Reading]] = []  # when it is there
         self._cannot = cannot
         self._flow: Iterator[bytes] = iter(())
-        self._due = clock.monotonic() + interval / 3
+        self._due = clock.monotonic() + interval
         self._heard = LineSettings(9600)
         self.tuned: list[LineSettings] = []
 
@@ -73,18 +79,32 @@ class MeterLine:
         return True
 
     def read(self, seconds: float) -> Reading:
-        if self._due > self._clock.monotonic() + seconds:
+        now = self._clock.monotonic()
+        if not self._coming and self._due <= now + seconds:
+            self._speak()
+        if not self._coming or self._coming[0][0] > now + seconds:
             self._clock.pass_on(seconds)
             return Reading(b"")
-        self._clock.pass_on(max(0.0, self._due - self._clock.monotonic()))
-        self._due += self._interval
+        at, reading = self._coming.pop(0)
+        self._clock.pass_on(max(0.0, at - now))
+        return reading
+
+    def _speak(self) -> None:
         push = next(self._flow, None)
         if push is None:
             self._flow = iter(self._pushes)
             push = next(self._flow)
+        begin, self._due = self._due, self._due + self._interval
         if self._marks:
-            return Marks().taken_out(as_marked(push, self._sent, self._heard, inverted=self._inverted))
-        return Reading(as_heard(push, self._sent, self._heard, inverted=self._inverted))
+            octets, faults = Marks().taken_out(as_marked(push, self._sent, self._heard, inverted=self._inverted))
+        else:
+            octets, faults = as_heard(push, self._sent, self._heard, inverted=self._inverted), 0
+        pieces = PIECES if self._paced else 1
+        lasting = len(push) * 10 / self._sent.baud_rate if self._paced else 0.0
+        for piece in range(1, pieces + 1):
+            edges = len(octets) * (piece - 1) // pieces, len(octets) * piece // pieces
+            share = faults * piece // pieces - faults * (piece - 1) // pieces
+            self._coming.append((begin + lasting * piece / pieces, Reading(octets[slice(*edges)], share)))
 
 
 class SilentLine(MeterLine):

@@ -35,7 +35,7 @@ def ears(keys: Keys | None = None) -> Callable[[], Ear]:
     return ear
 
 
-def searched(line: MeterLine, clock: Time, *, seconds: float = 120, keys: Keys | None = None) -> Search:
+def searched(line: MeterLine, clock: Time, *, seconds: float = 60, keys: Keys | None = None) -> Search:
     search = Search(line, TRIED, ears(keys), clock, seconds=seconds, watch=lambda progress: None)
     search.run()
     return search
@@ -85,6 +85,19 @@ def test_the_settings_of_a_p1_meter_are_found(settings: str) -> None:
     assert result.meter == "E0000000000000000"
 
 
+@pytest.mark.parametrize("settings", ["2400 8E1", "9600 8N1"])
+def test_the_speed_of_a_slow_line_shows_in_how_fast_nuls_come(settings: str) -> None:
+    clock = Time()
+    search = searched(MeterLine(clock, pushes("no_aidon_list3_3ph_hourly"), settings, paced=True), clock)
+    assert [str(each.settings) for each in search.attempts] == ["115200 8N1", settings]
+
+
+def test_what_was_tried_in_silence_is_not_held_against_it() -> None:
+    clock = Time()
+    line = MeterLine(clock, pushes("no_aidon_list3_3ph_hourly"), "2400 8E1", interval=60, paced=True)
+    assert str(found(searched(line, clock, seconds=200)).settings) == "2400 8E1"
+
+
 @pytest.mark.parametrize("settings", ["38400 8N1", "19200 8E1", "1200 8N1"])
 def test_unusual_speeds_are_found_where_a_profile_or_the_list_names_them(settings: str) -> None:
     clock = Time()
@@ -126,7 +139,7 @@ def test_without_a_drivers_marks_what_reads_is_taken() -> None:
 def test_a_meter_that_speaks_once_a_minute_is_found_in_a_longer_time() -> None:
     clock = Time()
     line = MeterLine(clock, pushes("no_aidon_list3_3ph_hourly"), "2400 8E1", interval=60)
-    assert str(found(searched(line, clock, seconds=600)).settings) == "2400 8E1"
+    assert str(found(searched(line, clock, seconds=300)).settings) == "2400 8E1"
 
 
 def test_silence_ends_with_the_time_and_a_hint_at_the_cable() -> None:
@@ -204,7 +217,7 @@ class Gone(MeterLine):
     """Pulled out in the middle of the search."""
 
     def read(self, seconds: float) -> Reading:
-        if self._clock.monotonic() > 1005:
+        if self._clock.monotonic() > 1012:
             raise SourceError("/dev/ttyUSB0 is gone")
         return super().read(seconds)
 
