@@ -5,11 +5,12 @@ import pytest
 from datalogger.meters.meaning import MOST_NAMES, Meaning, Remembered
 from datalogger.meters.profiles import load
 from datalogger.meters.recognition import recognise
+from datalogger.meters.report import build
 from datalogger.model import Record
 from datalogger.obis import Obis
 from datalogger.protocol.dlms.items import Data, Item, Layout
-from tests.meters.pushes import flat, name, octets, positional, push, u16, u32
-from tests.meters.reports import POSITIONS, TABLE, notices, records, report
+from tests.meters.pushes import flat, name, octets, positional, profile, push, u16, u32
+from tests.meters.reports import POSITIONS, TABLE, notices, reading, records, report
 
 
 def test_the_scaler_on_the_wire_stands_before_every_other() -> None:
@@ -43,6 +44,14 @@ def test_the_profile_gives_scaler_and_unit_under_any_channel_unless_it_names_one
         (1, "Wh"),
         (0, "Wh"),
     ]
+
+
+def test_a_profile_that_was_read_again_means_what_it_says_now() -> None:
+    line = reading()
+    pushed = flat({"1-0:1.8.0": u32(5)})
+    for scaler in (1, 0):
+        known = profile("mine", f'[match]\nlayout = "flat"\n[[registers]]\nobis = ["1.8.0"]\nscaler = {scaler}\n')
+        assert build(pushed, known, line)[0].records[0].scaler == scaler
 
 
 def test_a_range_decides_by_the_number() -> None:

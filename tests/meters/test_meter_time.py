@@ -52,6 +52,11 @@ def test_without_a_header_time_the_clock_in_the_body_tells_it() -> None:
     assert report(flat({"0-0:1.0.0": octets(SUMMER)}), TABLE).meter_time is None, "the profile names another"
 
 
+def test_where_the_header_names_no_moment_the_clock_in_the_body_does() -> None:
+    pushed = flat({"0-0:1.0.0": octets(SUMMER)}, date_time=IMPOSSIBLE)
+    assert report(pushed).meter_time == NOON.replace(tzinfo=OSLO)
+
+
 def test_the_time_of_a_clock_record_keeps_the_deviation_the_meter_sent() -> None:
     (record,) = records({"0-0:1.0.0": octets(UTC_PLUS_2)}, clock="standard")
     assert isinstance(record.time, datetime) and record.time.isoformat() == "2022-07-05T12:00:00+02:00"

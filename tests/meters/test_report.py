@@ -105,6 +105,15 @@ def test_a_position_with_a_meaning_keeps_its_position_as_the_mark_of_the_profile
     assert (found.profile, found.meter, found.meter_time) == ("positions", "4711", NOON.replace(tzinfo=OSLO))
 
 
+@pytest.mark.parametrize("kind", ["octets", "time", "date"])
+def test_octets_that_the_profile_calls_no_text_are_none_whatever_they_look_like(kind: str) -> None:
+    known = profile(
+        "known", f'members = [{{index = 0, kind = "{kind}"}}]\n[match]\nlayout = "positional"\ntypes = "os(4)"\n'
+    )
+    (record,) = report(positional(octets(b"abcd")), known).records
+    assert record == Record(Obis(""), octets=b"abcd", position=0, tag=9)
+
+
 def test_a_push_that_no_profile_knows_keeps_every_value_under_its_position() -> None:
     found = report(positional(octets(b"4711"), u32(7), octets(UTC_PLUS_2)))
     assert [(record.obis, record.position) for record in found.records] == [("", 0), ("", 1), ("", 2)]

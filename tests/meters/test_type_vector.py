@@ -40,6 +40,7 @@ def test_what_is_no_type_vector_is_said_with_the_mend(text: str, told: str) -> N
     ("text", "data", "holds"),
     [
         ("os(5)", (9, b"12345"), True),
+        ("os(5)", (0, None), False),
         ("os(5)", (9, b"1234"), False),
         ("dt", (9, MOMENT), True),
         ("dt", (9, b"ISK012345678"), False),
