@@ -54,13 +54,7 @@ def parse(octets: bytes, start: int = 0) -> tuple[Message, int]:
 
 def end_of(octets: bytes, start: int) -> int:
     """Where the APDU that begins at `start` ends; raises as `parse` does."""
-    if octets[start : start + 1] != b"\x0f":
-        return parse(octets, start)[1]
-    try:
-        _, at, _ = _date_time(octets, start + 5)
-    except IndexError:
-        raise Incomplete(Reason.LENGTH, f"the octets end, at {len(octets)}, inside the APDU 0F") from None
-    return untagged.end_of(octets, at) if untagged.recognise(octets, at) else axdr.end_of(octets, at)
+    return parse(octets, start)[1]
 
 
 def build(message: Message) -> bytes:

@@ -71,11 +71,8 @@ def encode(data: Data) -> bytes:
 
 
 def end_of(octets: bytes, start: int) -> int:
-    """Where the value that begins at `start` ends, found without building it."""
-    try:
-        return _walk(octets, start)
-    except IndexError:
-        raise ended(octets, start) from None
+    """Where the value that begins at `start` ends; raises as `decode` does."""
+    return decode(octets, start)[1]  # to walk without building the value takes longer
 
 
 def leaves(octets: bytes, start: int) -> Iterator[Leaf]:
@@ -179,36 +176,6 @@ def _known(octets: bytes) -> Data | None:
     except (IndexError, struct.error, DecodeError):
         return None
     return (STRUCTURE, members) if at == len(octets) else None
-
-
-def _walk(octets: bytes, at: int) -> int:
-    total = len(octets)
-    left = [1]  # values to come, by depth
-    while left:
-        if not left[-1]:
-            left.pop()
-            continue
-        left[-1] -= 1
-        tag = octets[at]
-        fixed = FIXED[tag]
-        if fixed is not None:
-            at += fixed[1]
-        elif tag in STRINGS:
-            _, at = string_at(octets, at + 1, tag)
-        elif tag in NESTED:
-            count, at = length(octets, at + 1)
-            if count > total - at or len(left) > MAX_DEPTH:
-                raise bad_count(octets, at, count, len(left) - 1)
-            left.append(count)
-        elif tag in EMPTY:
-            at += 1
-        elif tag == COMPACT_ARRAY:
-            _, _, at = compact_array.head(octets, at, len(left) - 1)
-        else:
-            raise unknown(octets, at)
-        if at > total:
-            raise ended(octets, at)
-    return at
 
 
 def _leaves(octets: bytes, at: int, path: tuple[int, ...]) -> tuple[list[Leaf], int]:

@@ -48,7 +48,7 @@ def decode(
     octets: bytes, at: int, depth: int, path: tuple[int, ...] = (), found: list[Leaf] | None = None
 ) -> tuple[list[Data], int]:
     """The elements of the compact array whose tag is at `at`, and its end; their leaves are added to `found`."""
-    kind, at, end = head(octets, at, depth)
+    kind, at, end = _head(octets, at, depth)
     elements: list[Data] = []
     while at < end:
         if kind.least > end - at:
@@ -58,7 +58,7 @@ def decode(
     return elements, end
 
 
-def head(octets: bytes, at: int, depth: int) -> tuple[_Kind, int, int]:
+def _head(octets: bytes, at: int, depth: int) -> tuple[_Kind, int, int]:
     """What its elements are, where they begin and where they end."""
     kind, content = _description(octets, at + 1, depth + 1)
     size, content = length(octets, content)
@@ -101,7 +101,7 @@ def _description(octets: bytes, at: int, depth: int) -> tuple[_Kind, int]:
 def _packed(
     octets: bytes, at: int, end: int, kind: _Kind, path: tuple[int, ...], found: list[Leaf] | None
 ) -> tuple[Data, int]:
-    # Bounded by head: an element has at most MAX_VALUES_PER_OCTET values for each of its octets.
+    # Bounded by _head: an element has at most MAX_VALUES_PER_OCTET values for each of its octets.
     tag = kind.tag
     if tag in NESTED:
         nested: list[Data] = []

@@ -37,12 +37,8 @@ def decode(octets: bytes, start: int) -> tuple[Data, int]:
 
 
 def end_of(octets: bytes, start: int) -> int:
-    """Where the body at `start` ends."""
-    at, count = _head(octets, start)
-    for _ in range(count):
-        _descriptor(octets, at)
-        at = axdr.end_of(octets, at + len(ENTRY) + DESCRIPTOR.size)
-    return at
+    """Where the body at `start` ends; raises as `decode` does."""
+    return decode(octets, start)[1]
 
 
 def encode(body: Data) -> bytes:
