@@ -110,11 +110,12 @@ class AutoFramer:
         while min(trial.end for trial in self._trials) - self._given >= MAX_NOISE:
             octets = bytes(self._held[:MAX_NOISE])
             del self._held[:MAX_NOISE]
-            self._given += MAX_NOISE
             detail = f"{MAX_NOISE} octets of no known framing: {octets[:16].hex().upper()}…"
-            events.append(Rejected(Reason.NOISE, octets, detail))
-        for trial in self._trials:
-            trial.drop(self._given)
+            noise = Rejected(Reason.NOISE, octets, detail)
+            events.append(next((said for trial in self._trials if (said := trial.says(noise, self._given))), noise))
+            self._given += MAX_NOISE
+            for trial in self._trials:
+                trial.drop(self._given)
 
 
 class _Trial:
@@ -149,6 +150,13 @@ class _Trial:
     def _proves(self, frame: Frame) -> bool:
         """Whether this frame without check sum can hardly be chance, or the inside of another framing's."""
         return frame.payload.isascii() if frame.framing == "p1" else self._alone
+
+    def says(self, noise: Rejected, at: int) -> Rejected | None:
+        """What this candidate says of the noise at `at`, if it has given up just that: it may know why."""
+        first = self.events[0]
+        if not isinstance(first, Rejected) or self.begin != at:
+            return None
+        return first if (first.reason, first.octets) == (noise.reason, noise.octets) else None
 
     def drop(self, given: int) -> None:
         """Forget the events that end before `given`."""

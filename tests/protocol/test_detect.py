@@ -195,6 +195,15 @@ def test_noise_before_the_lock_is_given_out_in_pieces_and_bounded(framing: Frami
     assert events == events_of(AutoFramer(), cut(noise + line + line, [1, 4095, 4096, 9000, 9001, len(noise)]))
 
 
+def test_why_a_line_is_noise_is_said_before_anything_locks() -> None:
+    seven_even = bytes(octet | (octet.bit_count() % 2) << 7 for octet in P1) * 20  # 7E1, read as 8N1
+    framer = AutoFramer()
+    events = framer.feed(seven_even)
+    assert events
+    assert events == P1Framer().feed(seven_even)[: len(events)]
+    assert all(isinstance(event, Rejected) and "parity even" in event.detail for event in events)
+
+
 def test_a_line_may_have_fewer_candidates() -> None:
     framer = AutoFramer({"hdlc": HdlcFramer})
     assert payloads(events_of(framer, [P1, HDLC])) == payloads(events_of(HdlcFramer(), [P1, HDLC]))
