@@ -12,6 +12,7 @@ from datalogger.protocol.dlms.items import Data, Item, Link, Push
 from datalogger.protocol.dlms.messages import DataNotification
 from datalogger.simulation.twin import Message
 
+_ENUM = 2  # octets of the number before the array
 _LAST_OF_A_NAME = b"\xff"
 
 
@@ -88,14 +89,11 @@ def _push(message: Message) -> tuple[DataNotification, Push] | None:
 
 def _untagged(text: bytes, at: int) -> Iterator[Leaf]:
     """The values of the Czech body; its descriptors are no A-XDR."""
-    end = untagged.end_of(text, at)
-    _, at = axdr.length(text, at + 5)
-    index = 0
-    while at < end:
-        value_at = at + len(untagged.ENTRY) + untagged.DESCRIPTOR.size
-        yield from (leaf._replace(path=(index, *leaf.path)) for leaf in axdr.leaves(text, value_at))
-        at = axdr.end_of(text, value_at)
-        index += 1
+    count, at = axdr.length(text, at + len(untagged.ENTRY) + _ENUM + 1)
+    for index in range(count):
+        at += len(untagged.ENTRY) + untagged.DESCRIPTOR.size
+        yield from (leaf._replace(path=(index, *leaf.path)) for leaf in axdr.leaves(text, at))
+        at = axdr.end_of(text, at)
 
 
 def _find(item: Item, leaves: list[Leaf], text: bytes) -> tuple[Leaf, ...]:

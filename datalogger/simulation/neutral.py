@@ -9,6 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from datalogger.errors import DecodeError
+from datalogger.meters import profiles
+from datalogger.meters.recognition import recognise
 from datalogger.protocol.dlms.axdr import Leaf
 from datalogger.protocol.dlms.security import AUTHENTICATED, Keys
 from datalogger.protocol.p1.telegram import decode_telegram
@@ -19,6 +21,8 @@ from datalogger.simulation.substitutes import Substitutes
 from datalogger.simulation.twin import Capture, Message
 
 _TEXTS = frozenset((9, 10, 12))  # A-XDR: octet-string, visible-string, utf8-string
+_NUMBERS = frozenset((5, 6, 16, 18, 20, 21))
+_INVOKE_ID = slice(2, 5)  # of a data-notification; the octet before are its priority and service class
 _DATES = frozenset((25, 26))
 _WIDE = 4  # octets: what holds no value is a class, an attribute, a scaler or a unit, and shorter than this
 _SHORT = 2  # octets: a tariff, a state
@@ -138,7 +142,12 @@ class _Neutraliser:
         edits: dict[int, bytes] = {}
         if found.date_time is not None:
             self._edit(edits, found.date_time, text[found.date_time : found.date_time + 12], "time", self._date)
+        self._edit(edits, _INVOKE_ID.start, text[_INVOKE_ID], "invoke id", self._invoke_id)
+        profile, _ = recognise(found.push, profiles.load())
+        absent = {rule.value for rule in profile.absent} if profile is not None else set()
         for place in found.places:
+            if place.item.data[0] in _NUMBERS and place.item.data[1] in absent:
+                continue  # not a number, but that there is none
             private = place.item.name is not None and tuple(place.item.name[2:4]) == _MESSAGE
             for leaf in place.leaves:
                 self._leaf(edits, text, leaf, private=private)
@@ -168,6 +177,11 @@ class _Neutraliser:
         if new != octets:
             self._replaced[what] += 1
             edits[at] = new
+
+    def _invoke_id(self, octets: bytes) -> bytes:
+        """Some meters count their pushes in it, and others always say 0."""
+        number = int.from_bytes(octets, "big")
+        return ((number + self._counter_shift) % 2**24).to_bytes(3, "big") if number else octets
 
     def _date(self, octets: bytes) -> bytes:
         """A date or date-time some weeks away; one that is none stays: it tells no time."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 MANY = 5  # digits: a number of so many can identify a home; shorter ones are models, versions and limits
+MANY_IN_ALL = 9  # digits of several words together: an identifier written with dashes
 
 # A word of a text: what stands between blanks and punctuation.
 _WORD = re.compile(rb"[0-9A-Za-z]+")
@@ -25,14 +26,15 @@ TELLING = 10
 class Substitutes:
     """The same in, the same out, within one capture.
 
-    secret: numbers (as text) that no substitute may show by chance: those of the capture itself
+    shift: of all times
     """
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
         self._words: dict[bytes, bytes] = {}
-        self._numbers: dict[int, int] = {}
-        self._secret: set[bytes] = set()
+        self._numbers: dict[tuple[int, int | None], int] = {}  # (number, most): what fits one type may not fit another
+        self._secret: set[bytes] = set()  # what no substitute may show by chance: the numbers of the capture itself
+        self._sizes: set[int] = set()  # of the secret ones
         self.shift = timedelta(weeks=dice.choice((-1, 1)) * dice.randint(4, 150))
 
     def hide(self, numbers: Iterable[int], texts: Iterable[bytes]) -> None:
@@ -40,23 +42,29 @@ class Substitutes:
         self._secret.update(str(abs(number)).encode() for number in numbers if abs(number) >= 10 ** (MANY - 1))
         for text in texts:
             self._secret.update(run for run in re.findall(rb"\d+", text) if len(run) >= MANY)
+        self._sizes = {len(secret) for secret in self._secret}
 
-    def text(self, text: bytes, *, private: bool = False) -> bytes:
-        """Other digits in every word that has many; other letters too in a hex id, and all where it is private."""
-        return _WORD.sub(lambda word: self._word(word[0], private=private), text)
+    def text(self, text: bytes, *, private: bool = False, whole: bool = False) -> bytes:
+        """Other digits in every word that has many; other letters too in a hex id, and all where it is private.
+
+        whole: its words are one identifier, each with too few digits to be known as a part of it
+        """
+        return _WORD.sub(lambda word: self._word(word[0], private=private, whole=whole), text)
 
     def string(self, octets: bytes, *, private: bool = False) -> bytes:
         """Of an octet string: as `text` where it is one (with padding), other octets where it is none."""
         text = octets.strip(b"\0 ")
         if not text.isascii() or not text.decode("ascii").isprintable():
             return self.octets(octets)
-        return self.text(octets, private=private or b" " in text)  # several words: somebody wrote them
+        if b" " in text:
+            private = True  # somebody wrote it
+        return self.text(octets, private=private, whole=_digits(text) >= MANY_IN_ALL)
 
     def number(self, number: int, *, most: int | None = None) -> int:
         """Another of similar size and the same sign; what is small, or `most` (a type's end), stays."""
         if abs(number) < TELLING or (most is not None and number in (most, -most - 1)):
             return number
-        if number not in self._numbers:
+        if (number, most) not in self._numbers:
             spread = max(abs(number) // 6, 3)
             low, high = abs(number) - spread, abs(number) + spread
             if most is not None:
@@ -64,8 +72,8 @@ class Substitutes:
             other = abs(number)
             while other == abs(number) or self._shows_a_secret(str(other).encode()):
                 other = self._dice.randint(low, high)
-            self._numbers[number] = other if number > 0 else -other
-        return self._numbers[number]
+            self._numbers[number, most] = other if number > 0 else -other
+        return self._numbers[number, most]
 
     def real(self, number: float, width: str) -> bytes:
         """The octets of another of similar size; zero, infinity and no-number stay."""
@@ -92,9 +100,8 @@ class Substitutes:
         except OverflowError:
             return time - self.shift
 
-    def _word(self, word: bytes, *, private: bool) -> bytes:
-        many = sum(octet in _DIGITS for octet in word) >= MANY
-        if not (many or private):
+    def _word(self, word: bytes, *, private: bool, whole: bool) -> bytes:
+        if not (private or whole or _digits(word) >= MANY):
             return word
         if word not in self._words:
             alphabets = _ALPHABETS if private else _HEX_ALPHABETS if _HEX_ID.fullmatch(word) else (_DIGITS,)
@@ -105,7 +112,8 @@ class Substitutes:
         return self._words[word]
 
     def _shows_a_secret(self, text: bytes) -> bool:
-        return any(secret in text for secret in self._secret)
+        parts = (text[at : at + size] for size in self._sizes for at in range(len(text) - size + 1))
+        return not self._secret.isdisjoint(parts)
 
     def _another(self, word: bytes, alphabets: Iterable[bytes]) -> bytes:
         return bytes(self._octet(octet, alphabets) for octet in word)
@@ -115,3 +123,7 @@ class Substitutes:
             if octet in alphabet:
                 return self._dice.choice([other for other in alphabet if other != octet])
         return octet
+
+
+def _digits(text: bytes) -> int:
+    return sum(octet in _DIGITS for octet in text)

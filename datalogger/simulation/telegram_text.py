@@ -67,7 +67,7 @@ class _Writer:
             return self._count("value", text, self._number(number))
         if _HEX.fullmatch(text):
             return self._in_hex(text, private=False)
-        return self._count("text", text, self._substitutes.text(text))
+        return self._count("text", text, self._substitutes.string(text))
 
     def _private(self, text: bytes) -> bytes:
         return self._count("text", text, self._substitutes.text(text, private=True))

@@ -1,13 +1,17 @@
 import random
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from datalogger.protocol.dlms import apdu
-from datalogger.protocol.dlms.items import Push, Telegram
-from datalogger.protocol.dlms.messages import EventNotification
+from datalogger.meters import profiles
+from datalogger.meters.recognition import recognise
+from datalogger.protocol.dlms import apdu, untagged
+from datalogger.protocol.dlms.items import Data, Push, Telegram
+from datalogger.protocol.dlms.messages import DataNotification, EventNotification
 from datalogger.protocol.dlms.security import Keys
 from datalogger.protocol.framing import Frame
 from datalogger.protocol.hdlc import framer, header
@@ -15,7 +19,9 @@ from datalogger.protocol.p1.framer import P1Framer
 from datalogger.protocol.p1.telegram import decode_telegram
 from datalogger.simulation import meters
 from datalogger.simulation.dates import read_date
+from datalogger.simulation.dlms import Pushes
 from datalogger.simulation.neutral import Twin, neutralise
+from datalogger.simulation.substitutes import Substitutes
 from datalogger.simulation.twin import Capture
 from tests.protocol.dlms.corpus import MALFORMED, Case, case
 from tests.simulation.pushes import SOUND, keys_of, pushes, read, values
@@ -57,6 +63,7 @@ def test_a_twin_has_the_form_of_its_original_and_none_of_its_numbers(one: Case, 
         assert bool(new_value) == bool(old_value)  # zero stays zero
         if isinstance(new_value, bytes):
             assert len(new_value) == len(old_value)
+    assert recognise(after, profiles.load())[0] == recognise(before, profiles.load())[0]
     shown = numbers(before) | {int(run) for run in runs(before)}
     said = b" ".join(str(number).encode() for number in numbers(after)) + b" " + b" ".join(runs(after))
     for number in shown:
@@ -207,3 +214,67 @@ def test_an_event_is_left_out_and_so_is_what_shares_its_frame() -> None:
     assert together.messages == len(pushes(together.octets)) == 1
     assert together.left_out == {"no readings": len(in_a_frame(push + event))}
     assert b"12345678" not in beside.octets + together.octets
+
+
+def test_an_identifier_written_with_dashes_and_a_sentence_go_too() -> None:
+    substitutes = Substitutes(random.Random(1))
+    for text in (b"1234-5678-9012", b"Maple Street", b"12 34 56 78 9"):
+        other = substitutes.string(text)
+        assert len(other) == len(text)
+        assert all(a != b for a, b in zip(other, text, strict=True) if chr(b).isalnum())
+    for text in (b"Kamstrup_V0001", b"MA304H3E", b"6534", b"", b"\0\0\0\0"):
+        assert substitutes.string(text) == text
+
+
+@pytest.mark.parametrize("number", [10, 255, 60_000, 65_534, 99_999, 4_294_967_294])
+def test_a_number_keeps_its_size_its_sign_and_its_type(number: int) -> None:
+    for seed in range(20):
+        substitutes = Substitutes(random.Random(seed))
+        substitutes.hide([number], [])
+        for most in (2**16 - 1, 2**32 - 1):
+            if number < most:
+                other = substitutes.number(number, most=most)
+                assert other != number
+                assert 0.6 * number <= other <= min(1.4 * number, most)
+        assert substitutes.number(-number) < 0
+        assert substitutes.number(number, most=number) == number
+
+
+def test_a_value_that_says_that_there_is_none_stays() -> None:
+    one = case("at_lg_e450_burgenland_enc_auth_1")
+    (before,) = pushes(one.octets, keys_of(one))
+    wanted = [index for index, (_, value) in enumerate(values(before)) if value == 400]
+    for seed in range(3):
+        twin = twin_of(one.octets, keys_of(one), seed)
+        (after,) = pushes(twin.octets, twin.keys)
+        assert [index for index, (_, value) in enumerate(values(after)) if value == 400] == wanted
+
+
+def test_a_czech_body_whose_names_have_no_type_tags_has_a_twin() -> None:
+    def entry(class_id: int, name: tuple[int, ...], value: Data) -> Data:
+        return 2, [(9, untagged.DESCRIPTOR.pack(class_id, bytes(name), 2)), value]
+
+    entries = [
+        entry(1, (0, 0, 96, 1, 1, 255), (9, b"30412345")),
+        entry(3, (1, 0, 1, 7, 0, 255), (6, 1956)),
+        entry(3, (1, 0, 1, 8, 0, 255), (6, 4913794)),
+        entry(70, (0, 0, 96, 3, 10, 255), (22, 1)),
+    ]
+    octets = apdu.build(DataNotification(0, None, (2, [(22, 5), (1, entries)]), 0, untagged=True))
+    twin = twin_of(in_a_frame(octets))
+    (before,), (after,) = pushes(in_a_frame(octets)), pushes(twin.octets)
+    assert [item.name for item in after.items] == [item.name for item in before.items]
+    (_, name), (_, power), (_, energy), (_, relay) = values(after)
+    assert name != b"30412345" and name.isdigit() and len(name) == 8
+    assert power != 1956 and energy != 4913794 and relay == 1
+    assert twin.replaced == {"text": 1, "value": 2}
+
+
+def test_an_hour_of_pushes_takes_seconds() -> None:
+    model = meters.built_in("aidon-no")
+    start = datetime(2026, 7, 1, tzinfo=UTC)
+    hour = islice(
+        Pushes(Capture(model.octets), start=start, interval=timedelta(seconds=10), zone=ZoneInfo(model.zone)), 360
+    )
+    twin = twin_of(b"".join(hour))
+    assert twin.messages == len(pushes(twin.octets)) == 360
