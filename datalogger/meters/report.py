@@ -148,7 +148,10 @@ class _Builder:
         text: str | None = None
         time: datetime | UnsetType | None = UNSET
         octets: bytes | None = None
-        if tag == _OCTET_STRING:
+        shown_tag: int | None = tag
+        if item.objects is not None:
+            shown_tag = None  # the list describes the push; it is no value of it
+        elif tag == _OCTET_STRING:
             octets = value
             if len(value) == _MOMENT_OCTETS and self._is_moment(value, meaning, position):
                 time = self._time(value, meaning)
@@ -173,7 +176,7 @@ class _Builder:
             octets = value
         return Record(
             meaning.obis, number, scaler, unit, text, time, octets, None,
-            position, item.class_id, item.attribute, tag, item.status, real, push_objects=item.objects,
+            position, item.class_id, item.attribute, shown_tag, item.status, real, push_objects=item.objects,
         )  # fmt: skip
 
     def _is_moment(self, octets: bytes, meaning: Meaning, position: int | None) -> bool:

@@ -85,7 +85,7 @@ def test_a_push_object_list_is_passed_on() -> None:
     objects = (PushObject(Obis("0-8:25.9.0*255"), 40, 2, 0),)
     item = Item(0, (1, [(2, [])]), name("0-8:25.9.0"), 40, 2, objects=objects)
     (record,) = report(push([item], Layout.PUSH_LIST)).records
-    assert record == Record(Obis("0-8:25.9.0*255"), class_id=40, attribute=2, tag=1, push_objects=objects)
+    assert record == Record(Obis("0-8:25.9.0*255"), class_id=40, attribute=2, push_objects=objects)
 
 
 # Positions
