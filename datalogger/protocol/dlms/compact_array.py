@@ -26,7 +26,7 @@ from datalogger.protocol.dlms.axdr_types import (
 from datalogger.protocol.dlms.items import Data
 from datalogger.protocol.framing import Reason
 
-MAX_VALUES_PER_OCTET = 8  # null-data in them needs no octet, and must not make a small body huge
+MAX_VALUES_PER_OCTET = 4  # null-data in them needs no octet, and must not make a small body huge
 
 
 class _Kind(NamedTuple):

@@ -38,10 +38,10 @@ def types(body: Data) -> tuple[int, ...]:
     return tuple([member[0] for member in members]) if tag in _NESTED else (tag,)
 
 
-@lru_cache(maxsize=1024)
-def is_name(octets: bytes) -> bool:
-    """Is this octet string a logical name? The name of a push setup (C=25, D=9) comes as a value, never as a key."""
-    return len(octets) == NAME_SIZE and octets[5] == 255 and octets[2:4] != b"\x19\x09"
+@lru_cache(maxsize=1024)  # a line has some dozens of names, and sends them every few seconds
+def _is_name(octets: bytes) -> bool:
+    """Are these six octets a logical name? That of a push setup (C=25, D=9) comes as a value, never as a key."""
+    return octets[5] == 255 and octets[2:4] != b"\x19\x09"
 
 
 def _value(
@@ -75,7 +75,7 @@ def _named(members: list[Data]) -> tuple[Layout, list[Item]]:
                 append(item)
                 layout = Layout.STRUCTURES
                 continue
-        elif tag == axdr.OCTET_STRING and is_name(inner) and position + 1 < len(members):
+        elif tag == axdr.OCTET_STRING and len(inner) == NAME_SIZE and position + 1 < len(members) and _is_name(inner):
             item, following = _pair(members, position)
             append(item)
             if layout is Layout.POSITIONAL:
@@ -99,11 +99,11 @@ def _entry(position: int, members: list[Data]) -> Item | None:
     class_id = attribute = None
     if 2 <= count <= 3:
         tag, name = members[0]
-        if tag != axdr.OCTET_STRING or not is_name(name):
+        if tag != axdr.OCTET_STRING or len(name) != NAME_SIZE or not _is_name(name):
             return None
         value = members[1]
         last = count == 2
-    elif 5 <= count <= 6 and tuple([tag for tag, _ in members[:4]]) == _OBJECT and is_name(members[1][1]):
+    elif 5 <= count <= 6 and tuple([tag for tag, _ in members[:4]]) == _OBJECT and len(members[1][1]) == NAME_SIZE:
         (_, class_id), (_, name), (_, attribute), _, value = members[:5]
         last = count == 5
     else:
