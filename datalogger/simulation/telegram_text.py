@@ -9,16 +9,17 @@ from datalogger.simulation.substitutes import Substitutes
 from datalogger.simulation.template import Template
 
 _OBJECT = re.compile(rb"\d+-\d+:(\d+)[.:](\d+)\.\d+(?:[*.]\d+)?(?=\()")
-_GROUP = re.compile(rb"\(([^()\r\n]*)\)")
-_OUTSIDE = re.compile(rb"[^()\r\n]+(?![^()\r\n]*\))")
+_PART = re.compile(rb"\(([^()\r\n]*)\)|[^()\r\n]+")  # what stands in brackets, and what stands outside
 _TIME = re.compile(rb"(\d{12})([SWsw]?)")
 _NAME = re.compile(rb"\d+-\d+:\d+\.\d+\.\d+(?:[*.]\d+)?")
 _NUMBER = re.compile(rb"(-?)(\d+)(?:\.(\d+))?(\*[A-Za-z][\w\xb3]*|k?(?:Wh|varh|var|VAh|VA|V|W|Hz)|kA|m3|[GM]J)?")
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){4,}")
 
 _NO_YEAR = 1970
+_CHECK = 5  # octets of `!` and a check sum
 _HEAD = 5  # octets of `/XXX5`: maker and speed
 _MESSAGE = (96, 13)  # C, D of what an operator writes to a customer
+_ABSTRACT = 96  # C of identifiers, states and messages: twelve digits are no time there
 _VERSION = (0, 2)
 _FLAG = 4  # digits: a number without point and unit that is no longer is a tariff, a state, a kind of device
 _COUNT = 5  # digits: one that is longer is an identifier
@@ -45,21 +46,23 @@ class _Writer:
         if line.startswith(b"/"):
             return line[:_HEAD] + self._count("text", line[_HEAD:], self._substitutes.text(line[_HEAD:]))
         if line.startswith(b"!"):
-            return line
+            return line[:_CHECK] + self._private(line[_CHECK:])
         named = _OBJECT.match(line)
         about = (int(named[1]), int(named[2])) if named else (0, 0)
         head = line[: named.end()] if named else b""
-        rest = _OUTSIDE.sub(lambda found: self._private(found[0]), line[len(head) :])
-        if about == _VERSION and named:
-            return head + rest
-        return head + _GROUP.sub(lambda found: b"(" + self._group(found[1], about) + b")", rest)
+        return head + _PART.sub(lambda part: self._part(part, about), line[len(head) :])
+
+    def _part(self, part: "re.Match[bytes]", about: tuple[int, int]) -> bytes:
+        if part[1] is None:
+            return self._private(part[0])
+        return b"(" + self._group(part[1], about) + b")"
 
     def _group(self, text: bytes, about: tuple[int, int]) -> bytes:
-        if _NAME.fullmatch(text):
+        if _NAME.fullmatch(text) or about == _VERSION:
             return text
         if about == _MESSAGE:
             return self._in_hex(text, private=True) if _HEX.fullmatch(text) else self._private(text)
-        if time := _TIME.fullmatch(text):
+        if (time := _TIME.fullmatch(text)) and (time[2] or (about[0] != _ABSTRACT and _date(time[1]))):
             return self._count("time", text, self._time(time[1]) + time[2])
         if text.isdigit() and len(text) <= _FLAG:
             return text
@@ -83,11 +86,8 @@ class _Writer:
 
     def _time(self, digits: bytes) -> bytes:
         """What is no date, or the first one a computer knows, stays: meters write so that they have none."""
-        try:
-            time = datetime.strptime(digits.decode(), "%y%m%d%H%M%S")  # noqa: DTZ007 as the meter writes it
-        except ValueError:
-            return digits
-        if time.year == _NO_YEAR:
+        time = _date(digits)
+        if time is None or time.year == _NO_YEAR:
             return digits
         return self._substitutes.time(time).strftime("%y%m%d%H%M%S").encode()
 
@@ -107,3 +107,10 @@ def _as_hex(like: bytes, octets: bytes) -> bytes:
     """In upper or lower case, as the meter writes it."""
     text = octets.hex().encode()
     return text.upper() if like == like.upper() else text
+
+
+def _date(digits: bytes) -> datetime | None:
+    try:
+        return datetime.strptime(digits.decode(), "%y%m%d%H%M%S")  # noqa: DTZ007 as the meter writes it
+    except ValueError:
+        return None

@@ -186,10 +186,21 @@ def test_a_customer_s_message_loses_its_letters() -> None:
     hidden = b"Dear Mrs Jones".hex().upper().encode()
     telegram = b"/ABC5X\r\n\r\n0-0:96.13.0(" + hidden + b")\r\nrow 7, for Jones\r\n1-0:1.8.0(000001*kWh)\r\n!\r\n"
     twin = twin_of(telegram)
+    assert twin.replaced["text"] == 2
     (frame,) = telegrams(twin.octets)
     assert hidden[10:20] not in frame.payload
     assert b"Jones" not in frame.payload
     assert b"1-0:1.8.0(000001*kWh)" in frame.payload
+
+
+@pytest.mark.parametrize(
+    "identifier", [b"123456789012", b"260131120000", b"1234-5678-9012", b"00FF12AB99CD", b"87654321"]
+)
+def test_an_identifier_of_any_form_goes(identifier: bytes) -> None:
+    telegram = b"/ABC5X\r\n\r\n0-0:96.1.1(" + identifier + b")\r\n1-0:1.8.0(000001*kWh)\r\n!\r\n"
+    (frame,) = telegrams(twin_of(telegram).octets)
+    assert identifier not in frame.payload
+    assert len(frame.payload) == len(telegram)
 
 
 def test_a_date_is_some_weeks_from_today_not_centuries() -> None:
