@@ -15,6 +15,7 @@ from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
 from datalogger.protocol.framing import Frame, Reason, Rejected
 from datalogger.simulation import meters
 from datalogger.simulation.dlms import Pushes, PushFault
+from datalogger.simulation.faults import Fault, Faults, Send
 from datalogger.simulation.meters import Model
 from datalogger.simulation.twin import Capture
 
@@ -185,3 +186,16 @@ def test_other_keys_are_used_to_send() -> None:
     (report,) = received(model, islice(pushes, 1), mine)
     assert isinstance(report, Report)
     assert report.security is not None and report.security.tag == "verified"
+
+
+@pytest.mark.parametrize("name", ["aidon-no", "kaifa-at", "lg-e450-at"])
+def test_on_a_bad_line_every_push_that_was_not_struck_is_read(name: str) -> None:
+    model = meters.built_in(name)
+    faults = Faults(dict.fromkeys((Fault.FLIP, Fault.DROP, Fault.CUT, Fault.NOISE, Fault.DRIBBLE), 0.1))
+    stream, sound = [], 0
+    for octets in sent(model, 100):
+        steps, struck = faults.apply(octets)
+        stream += [step.octets for step in steps if isinstance(step, Send)]
+        sound += not set(struck) - {Fault.NOISE, Fault.DRIBBLE}
+    assert 50 < sound < 90
+    assert sum(isinstance(one, Report) for one in received(model, stream)) == sound
