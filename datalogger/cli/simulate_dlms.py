@@ -140,7 +140,7 @@ def dlms(
     own = model.keys if model.keys.encryption is not None else keys or Keys()
     try:
         pushes = Pushes(
-            Capture(model.octets, own),
+            Capture(model.octets, own, system_title=model.system_title),
             start=start or SystemClock().now(),
             interval=(step or every or model.interval).delta,
             zone=time_zone(zone or model.zone),

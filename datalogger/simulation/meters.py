@@ -35,6 +35,7 @@ class Model(Struct, frozen=True, kw_only=True):
     zone: str = "Europe/Amsterdam"
     standard_time: bool = False
     keys: Keys = Keys()
+    system_title: bytes = b""
 
 
 def names() -> list[str]:
@@ -63,6 +64,7 @@ def described(name: str, text: bytes, octets: bytes) -> Model:
         zone=said.get("zone", "Europe/Amsterdam"),
         standard_time=said.get("clock", "").startswith(_STANDARD),
         keys=Keys(encryption, authentication),
+        system_title=bytes.fromhex(said.get("system-title", "")),
     )
 
 

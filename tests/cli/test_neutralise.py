@@ -4,6 +4,11 @@ import pytest
 from click.testing import CliRunner
 
 from datalogger.cli import main
+from datalogger.cli.hex_text import keys_named
+from datalogger.protocol.dlms import apdu
+from datalogger.protocol.dlms.items import Push
+from datalogger.protocol.dlms.messages import Envelope
+from datalogger.protocol.dlms.security import Keys, seal
 from datalogger.simulation.dates import read_date
 from tests.protocol.dlms.corpus import DATA, case
 from tests.simulation.pushes import pushes, read, values
@@ -102,13 +107,23 @@ def test_what_holds_nothing_gives_no_twin(octets: bytes, told: str, tmp_path: Pa
     assert told in err
 
 
-def test_a_meter_that_leaves_its_title_out_needs_it_and_the_twin_names_another() -> None:
-    path = str(DATA / "malformed" / "system_title_len_0.hex")
-    assert run(path)[0] == 1
-    status, out, _ = run("--system-title", "4D4D4D0000000001", path)
-    if status:  # the title is not the one it was made with, so its tag cannot hold
-        assert out == ""
-    wrong, _, err = run("--system-title", "4D4D", path)
+def test_a_meter_that_leaves_its_title_out_needs_it_and_the_twin_names_another(tmp_path: Path) -> None:
+    assert "system title" in run(str(DATA / "malformed" / "system_title_len_0.hex"))[2]
+    plain = case("no_aidon_list3_3ph_hourly").octets[12:-3]  # behind HDLC header and LLC
+    content = seal(plain, b"EGM12345", 7, 0x20, Keys(b"k" * 16))
+    capture = tmp_path / "capture.bin"
+    capture.write_bytes(apdu.build(Envelope(0xDB, b"", 0x20, 7, content)))
+    options = ["--key", (b"k" * 16).hex(), str(capture)]
+    assert run(*options)[0] == 1
+    assert run("--system-title", b"EGM54321".hex(), *options)[0] == 1
+    status, out, _ = run("--system-title", b"EGM12345".hex(), *options)
+    assert status == 0
+    (line,) = (line for line in out.splitlines() if line.startswith("# system-title: "))
+    title = bytes.fromhex(line.partition(": ")[2])
+    assert title != b"EGM12345"
+    (push,) = read(octets_of(out), keys_named(out.encode()), title)
+    assert isinstance(push, Push)
+    wrong, _, err = run("--system-title", "4D4D", *options)
     assert wrong == 2
     assert "--system-title: 16 hex digits are wanted" in err
 
@@ -142,6 +157,4 @@ def test_the_whole_twin_reads_as_it_says() -> None:
     status, out, _ = run(str(path))
     assert status == 0
     assert "# 191 octets left out: segment_missing" in out.splitlines()
-    from datalogger.cli.hex_text import keys_named
-
     assert len(read(octets_of(out), keys_named(out.encode()))) == 1

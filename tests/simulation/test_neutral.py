@@ -11,8 +11,8 @@ from datalogger.meters import profiles
 from datalogger.meters.recognition import recognise
 from datalogger.protocol.dlms import apdu, untagged
 from datalogger.protocol.dlms.items import Data, Push, Telegram
-from datalogger.protocol.dlms.messages import DataNotification, EventNotification
-from datalogger.protocol.dlms.security import Keys
+from datalogger.protocol.dlms.messages import DataNotification, Envelope, EventNotification
+from datalogger.protocol.dlms.security import Keys, seal
 from datalogger.protocol.framing import Frame
 from datalogger.protocol.hdlc import framer, header
 from datalogger.protocol.p1.framer import P1Framer
@@ -289,3 +289,17 @@ def test_an_hour_of_pushes_takes_seconds() -> None:
     )
     twin = twin_of(b"".join(hour))
     assert twin.messages == len(pushes(twin.octets)) == 360
+
+
+def test_a_meter_that_leaves_its_title_out_gets_another_title_to_leave_out() -> None:
+    plain = case("si_iskra_am550_llc_only").octets.removeprefix(b"\xe6\xe7\x00")
+    keys, title = Keys(b"k" * 16, b"a" * 16), b"EGM12345"
+    content = seal(plain, title, 7, 0x30, keys)
+    octets = in_a_frame(b"\xe6\xe7\x00" + apdu.build(Envelope(0xDB, b"", 0x30, 7, content)))
+    twin = neutralise(Capture(octets, keys, system_title=title), random.Random(1))
+    assert twin.system_title[:3] == b"EGM" and twin.system_title != title
+    (push,) = read(twin.octets, twin.keys, twin.system_title)
+    assert isinstance(push, Push)
+    assert push.security is not None and push.security.tag == "verified"
+    comment = b"# system-title: " + twin.system_title.hex().encode()
+    assert meters.described("mine", comment, twin.octets).system_title == twin.system_title
