@@ -27,7 +27,7 @@ from datalogger.model import Record, Report
 from datalogger.probing import search
 from datalogger.probing.block import block, machine_zone, zone
 from datalogger.probing.candidates import candidates
-from datalogger.probing.ear import Ear
+from datalogger.probing.ear import Ear, Verdict
 from datalogger.probing.findings import Finding, finding
 from datalogger.probing.hints import hint
 from datalogger.probing.lines import Line, SerialLine, TcpLine, lasting_name
@@ -48,6 +48,14 @@ FRAMINGS = {
 
 # Version 1 of the DLMS wrapper. A stream that begins so is one; inside serial data these octets say nothing.
 WRAPPER = b"\x00\x01"
+
+SENSE = {
+    Verdict.SILENT: "nothing heard",
+    Verdict.FOREIGN: "no sense in them",
+    Verdict.DAMAGED: "damaged frames",
+    Verdict.SOUND: "sound frames",
+    Verdict.READ: "understood",
+}
 
 _KEY_OPTIONS = ("key_file", "key_env", "auth_key_file", "auth_key_env")
 
@@ -211,7 +219,7 @@ def _watched(console: Console, what: str, budget: Duration) -> Iterator[Callable
             task,
             completed=progress.elapsed,
             description=f"{what}: {_trying(progress)}",
-            heard=f"{progress.octets} octets, {progress.verdict.name.lower()}",
+            heard=f"{progress.octets} octets, {SENSE[progress.verdict]}",
         )
 
 
@@ -244,7 +252,11 @@ def _facts(found: Finding) -> Iterator[tuple[str, str]]:
         unseen = " (parity as is usual for it: a pseudo-terminal shows none)" if found.form_unseen else ""
         yield "line", f"{found.settings}{unseen}"
     yield "framing", FRAMINGS[found.framing]
-    if found.families:
+    if found.needs_key:
+        yield "meter", found.maker or "of a maker not known here"
+        for family in found.families:
+            yield "perhaps", f"{family.title} ({', '.join(family.countries)})"
+    elif found.families:
         for family in found.families:
             yield "meter", f"{family.title} ({', '.join(family.countries)})"
     elif found.report is not None:

@@ -48,8 +48,11 @@ def block(
     if found.settings is not None:
         rows += _of_line(found.settings)
     rows += [("framing", found.framing), *_keys(name, found, keys), ("zone", zone)]
-    comments = [f"{family.title} ({', '.join(family.countries)})" for family in found.families]
-    comments += [each for family in found.families for each in family.ask] if found.report is not None else []
+    if found.needs_key:
+        comments = [f"{found.maker or 'unknown maker'}, system title {found.system_title or 'left out'}"]
+    else:
+        comments = [f"{family.title} ({', '.join(family.countries)})" for family in found.families]
+        comments += [each for family in found.families for each in family.ask]
     if found.report is not None and not found.meter:
         comments.append('This meter does not say its number: give it one, such as meter = "house"')
     lines = [f"[source.{name}]", *(f"# {_one_line(comment)}" for comment in dict.fromkeys(comments))]

@@ -18,6 +18,17 @@ from datalogger.protocol.framing import Framing, Reason
 # P1 telegrams have no profile; so their lines are set, where the line itself does not show it.
 _P1_FORMS = {9600: LineSettings(9600, 7, "E"), 300: LineSettings(300, 7, "E")}
 
+# The three letters that a system title begins with, as the FLAG association gives them out.
+MAKERS = {
+    "ELS": "Elster",
+    "ISK": "Iskraemeco",
+    "KAM": "Kamstrup",
+    "KFM": "Kaifa",
+    "LGZ": "Landis+Gyr",
+    "SAG": "Sagemcom",
+    "SMS": "Siemens",
+}
+
 # Of general-glo- and general-ded-ciphering: tag, length, and the system title in clear, three letters first.
 _TITLE = re.compile(rb"[\xdb\xdc]\x08([A-Z]{3}.{5})", re.DOTALL)
 
@@ -25,10 +36,11 @@ _TITLE = re.compile(rb"[\xdb\xdc]\x08([A-Z]{3}.{5})", re.DOTALL)
 class Finding(Struct, frozen=True, kw_only=True):
     """settings:     None where they are somebody else's (TCP)
     form_unseen:     the line shows no parity: it is the usual one of the family
-    families:        the profile, or those that the system title speaks for
+    families:        the profiles; where nothing could be opened, those that it may be of
+    maker:           of a meter that enciphers, "" where its system title does not say
     report:          the fullest
     needs_key:       ciphered, and not opened
-    both_keys:       the family gives an authentication key, too
+    both_keys:       whatever family it is of, there is an authentication key, too
     key:             one sentence; "" where nothing is ciphered
     """
 
@@ -36,6 +48,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     form_unseen: bool
     framing: Framing
     families: tuple[Profile, ...]
+    maker: str
     report: Report | None
     meter: str
     system_title: str
@@ -57,18 +70,19 @@ def finding(attempt: Attempt, profiles: Mapping[str, Profile], *, tunable: bool,
         return None
     report = max(ear.reports, key=lambda report: (len(report.records), bool(report.meter)), default=None)
     title = _system_title(ear)
-    families = _families(ear, title, profiles)
+    families = _families(ear, title, profiles, speed=attempt.settings.baud_rate if tunable else None)
     refused = next((ear.refused[reason] for reason in CIPHERED if reason in ear.refused), None)
     return Finding(
         settings=_settings(attempt, families, ear.framing, shows_form=shows_form) if tunable else None,
         form_unseen=tunable and not shows_form,
         framing=ear.framing,
         families=families,
+        maker=_maker(title),
         report=report,
         meter=next((each.meter for each in reversed(ear.reports) if each.meter), ""),
         system_title=title,
         needs_key=report is None and refused is not None,
-        both_keys=any(family.key.need == "both" for family in families),
+        both_keys=bool(families) and all(family.key.need == "both" for family in families),
         key=_key(ear, report, families),
         notices=tuple(ear.notices),
         unread=tuple(
@@ -101,22 +115,31 @@ def _system_title(ear: Ear) -> str:
     return ""
 
 
-def _families(ear: Ear, title: str, profiles: Mapping[str, Profile]) -> tuple[Profile, ...]:
-    """Those that were recognised; else those whose system titles begin as this one does."""
+def _families(ear: Ear, title: str, profiles: Mapping[str, Profile], *, speed: int | None) -> tuple[Profile, ...]:
+    """Those that were recognised; else those of this maker that encipher, and speak so on such a line."""
     named = dict.fromkeys(report.profile for report in reversed(ear.reports) if report.profile in profiles)
     if named or not title:
         return tuple(profiles[name] for name in named)
-    octets = bytes.fromhex(title)
-    return tuple(
+    maker, octets = _maker(title), bytes.fromhex(title)
+    possible = [
         profile
         for profile in profiles.values()
-        if any(octets.startswith(_title_prefix(prefix)) for prefix in profile.match.titles)
-        and (not profile.line.framing or ear.framing in profile.line.framing)
-    )
+        if maker in profile.makers
+        and profile.key.need != "none"
+        and ear.framing in profile.line.framing
+        and (speed is None or speed in {settings.baud_rate for settings in usual(profile)})
+    ]
+    titled = [profile for profile in possible if any(octets.startswith(_octets(each)) for each in profile.match.titles)]
+    return tuple(titled or possible)
 
 
-def _title_prefix(written: str) -> bytes:
-    return bytes.fromhex(written[2:]) if written.startswith("0x") else written.encode()
+def _octets(prefix: str) -> bytes:
+    """Of a system title as profiles write its beginning: text, or hex behind 0x."""
+    return bytes.fromhex(prefix[2:]) if prefix.startswith("0x") else prefix.encode()
+
+
+def _maker(title: str) -> str:
+    return MAKERS.get(bytes.fromhex(title)[:3].decode("ascii", "replace"), "")
 
 
 def _key(ear: Ear, report: Report | None, families: Iterable[Profile]) -> str:

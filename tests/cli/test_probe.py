@@ -182,6 +182,15 @@ def test_a_dongle_on_the_network_is_found() -> None:
     assert "baud_rate" not in table
 
 
+def test_behind_a_dongle_too_a_ciphered_meter_is_named_by_its_maker() -> None:
+    with dongle(KAMSTRUP.octets * 2) as port:
+        result = probe("--tcp", f"127.0.0.1:{port}")
+    assert result.exit_code == 0, result.stderr
+    assert "Kamstrup" in result.stdout
+    assert "perhaps" in result.stderr
+    assert tomllib.loads(result.stdout)["source"]["meter"]["key_file"] == "/etc/datalogger/meter.key"
+
+
 @pytest.mark.parametrize("name", ["seed-wrapper", "wrapper-enc"])
 def test_a_stream_that_begins_with_the_wrapper_is_one(name: str, tmp_path: Path) -> None:
     model = built_in(name)

@@ -33,6 +33,7 @@ FOUND = Finding(
     form_unseen=False,
     framing="hdlc",
     families=(FAMILY,),
+    maker="",
     report=Report(protocol="dlms", meter="5706", records=(Record(obis=Obis("1-1:1.7.0*255"), value=1),)),
     meter="5706",
     system_title="",
@@ -42,7 +43,9 @@ FOUND = Finding(
     notices=(),
     unread=(),
 )
-LOCKED = msgspec.structs.replace(FOUND, report=None, meter="", needs_key=True, system_title="4B414D0000000001")
+LOCKED = msgspec.structs.replace(
+    FOUND, report=None, meter="", needs_key=True, system_title="4B414D0000000001", maker="Kamstrup"
+)
 
 
 def loaded(text: str, tmp_path: Path, *, read_secrets: bool = True) -> SerialPortConfig | TcpClientConfig:
@@ -91,6 +94,14 @@ def test_where_a_key_is_needed_its_place_is_named(tmp_path: Path) -> None:
     loaded(text, tmp_path, read_secrets=False)
     alone = msgspec.structs.replace(LOCKED, both_keys=False)
     assert "auth_key_file" not in block("house", SERIAL, alone, {}, zone="Europe/Oslo")
+
+
+def test_what_could_not_be_opened_is_named_by_its_maker_alone() -> None:
+    assert block("house", SERIAL, LOCKED, {}, zone="Europe/Oslo").splitlines()[:3] == [
+        "[source.house]",
+        "# Kamstrup, system title 4B414D0000000001",
+        'kind = "serial"',
+    ]
 
 
 def test_a_key_for_a_meter_that_sends_in_the_clear_is_left_out() -> None:
