@@ -17,6 +17,7 @@ from datalogger.pipeline.hints import HINTS
 from datalogger.pipeline.hub import Hub
 from datalogger.protocol.decoder import Decoder, Notice
 from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
+from datalogger.protocol.wrapper import WrapperFramer
 from datalogger.sources.base import Heard, Source
 
 log = structlog.get_logger()
@@ -159,13 +160,14 @@ class Reader:
         if heard.octets:
             line.heard_at = self._clock.now()
             self._metrics.add("datalogger_octets_total", self.name, amount=len(heard.octets))
-        if line.framer is None:
-            line.framer = self._new_framer()
-        if not self._frames(line, line.framer.feed(heard.octets)):
-            self._drop(line)
-        elif heard.last:
-            self._frames(line, line.framer.idle())
+        framer = line.framer = line.framer or self._new_framer()
+        self._frames(line, framer.feed(heard.octets))
+        broken = isinstance(framer, WrapperFramer) and framer.broken
+        if broken or heard.last:
+            self._frames(line, framer.idle())
             line.framer = None
+        if broken:
+            self._drop(line)
 
     def _line(self, name: str) -> _Line:
         line = self._lines.get(name)
@@ -189,24 +191,16 @@ class Reader:
             self._frames(line, line.framer.idle())
         self._events(line, line.decoder.idle())
 
-    def _frames(self, line: _Line, events: Iterable[Frame | Rejected]) -> bool:
-        """Whether the line can be read any further."""
-        broken = False
+    def _frames(self, line: _Line, events: Iterable[Frame | Rejected]) -> None:
         for event in events:
-            if isinstance(event, Frame):
-                self._events(line, line.decoder.take(event))
-            else:
-                self._events(line, (event,))
-                broken = broken or event.reason is Reason.VERSION
-        return not broken
+            self._events(line, line.decoder.take(event) if isinstance(event, Frame) else (event,))
 
     def _drop(self, line: _Line) -> None:
         """Nothing that follows on this line can be read."""
-        line.framer = None
         if drop := getattr(self._source, "drop", None):
             drop(line.name)
         else:
-            raise SourceError("what comes in is no DLMS wrapper of version 1; opening the line again")
+            raise SourceError("a DLMS wrapper of another version than 1 speaks here; opening the line again")
 
     def _events(self, line: _Line, events: Iterable[Report | Rejected | Notice]) -> None:
         for event in events:

@@ -38,7 +38,7 @@ class Wait(NamedTuple):
     """Not to be judged before there are `size` octets; if the line goes quiet, it is `otherwise`."""
 
     size: int
-    otherwise: Broken | None = None
+    otherwise: Sound | Broken | None = None
 
 
 class HuntingFramer(ABC):
@@ -47,6 +47,7 @@ class HuntingFramer(ABC):
     FRAMING: ClassVar[Framing]
     START: ClassVar[re.Pattern[bytes]]  # finds a possible start; also an unfinished one at the end
     END: ClassVar[int]  # the last octet of a frame
+    CHECKED: ClassVar[bool] = True  # a check sum holds
     SHARED: ClassVar[int]  # last octets of a frame that may also be the first of the next one
 
     def __init__(self) -> None:
@@ -144,7 +145,7 @@ class HuntingFramer(ABC):
     def _accept(self, frame: Sound, events: list[Frame | Rejected]) -> None:
         """The buffer begins with this frame."""
         octets = bytes(self._buffer[self._given : frame.size])
-        events.append(Frame(frame.payload, octets, framing=self.FRAMING))
+        events.append(Frame(frame.payload, octets, self.CHECKED, self.FRAMING))
         del self._buffer[: frame.size - self.SHARED]
         self._given, self._scanned = self.SHARED, 0
 

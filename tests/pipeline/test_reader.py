@@ -13,7 +13,8 @@ from datalogger.model import Report
 from datalogger.pipeline.hub import Hub
 from datalogger.pipeline.reader import Reader
 from datalogger.protocol.decoder import Notice
-from datalogger.protocol.framing import Frame, Reason, Rejected
+from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
+from datalogger.protocol.wrapper import WrapperFramer, enclose
 from datalogger.sources.base import Heard, Source
 from tests.virtual_time import VirtualClock, run
 
@@ -69,7 +70,7 @@ class Lines:
     def event(self, line: bytes) -> Frame | Rejected:
         if not line:
             return Rejected(Reason.PADDING, line)
-        reason = {b"?": Reason.CHECKSUM, b"!": Reason.VERSION, b"#": Reason.WRONG_KEY}.get(line[:1])
+        reason = {b"?": Reason.CHECKSUM, b"#": Reason.WRONG_KEY}.get(line[:1])
         return Rejected(reason, line) if reason else Frame(line, line)
 
     def idle(self) -> list[Frame | Rejected]:
@@ -110,7 +111,7 @@ class Meters:
 
 
 def play(
-    line: ScriptedLine, seconds: float, *, silence: float = 120, framer: type[Lines] = Lines
+    line: ScriptedLine, seconds: float, *, silence: float = 120, framer: type[Framer] = Lines
 ) -> tuple[Published, Metrics]:
     published, metrics = Published(), Metrics()
 
@@ -255,11 +256,15 @@ def test_half_a_message_is_given_up_when_its_line_goes_quiet_while_others_speak(
     assert metrics.get("datalogger_frames_rejected_total", "house", "segment_missing") == 1
 
 
+FOREIGN = b"\0\2" + enclose(b"\x0f more")[2:]  # a wrapper of version 2
+
+
 def test_a_line_that_can_be_read_no_further_is_opened_again() -> None:
-    line = ScriptedLine([b"one\n!\ntwo\n"], [b"three\n"])
-    published, _ = play(line, 5)
-    assert published.meters == ["one", "two", "three"]
+    line = ScriptedLine([FOREIGN, enclose(b"\x0flost")], [enclose(b"\x0fread")])
+    published, metrics = play(line, 5, framer=WrapperFramer)
+    assert published.meters == ["\x0fread"]
     assert line.opened == 2
+    assert metrics.get("datalogger_frames_rejected_total", "house", "version") == 1
 
 
 def test_a_client_that_can_be_read_no_further_is_dropped_and_no_other() -> None:
@@ -269,11 +274,11 @@ def test_a_client_that_can_be_read_no_further_is_dropped_and_no_other() -> None:
         def drop(self, line: str) -> None:
             self.dropped.append(line)
 
-    line = Listening([Heard("a", b"!\n"), Heard("b", b"one\n")])
+    line = Listening([Heard("a", FOREIGN), Heard("b", enclose(b"\x0fone"), last=True)])
     line.dropped = []
-    published, _ = play(line, 1)
+    published, _ = play(line, 1, framer=WrapperFramer)
     assert line.dropped == ["a"]
-    assert published.meters == ["one"]
+    assert published.meters == ["\x0fone"]
 
 
 def test_a_report_that_came_out_of_a_quiet_line_was_received_when_the_line_was_last_heard() -> None:

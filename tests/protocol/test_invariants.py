@@ -66,12 +66,11 @@ MBUS = Speaker(
 WRAPPER = Speaker(
     name="wrapper",
     framer=wrapper.WrapperFramer,
-    frames=tuple(wrapper.enclose(apdu) for apdu in (*PUSHES, bytes(1000))),
+    frames=tuple(wrapper.enclose(apdu) for apdu in PUSHES),
     tokens=(b"\0", b"\0\1", b"\0\2", b"\0\1\0\1\0\x10\0\0", b"\0\1\0\1\0\x10\0\1", b"\0\1\0\1\0\x10\xff\xff"),
     bound=wrapper.MAX_BUFFER,
     payload=lambda pdu: pdu[8:],
     checked=False,
-    searches=False,
 )
 BARE = Speaker(
     name="apdu",

@@ -73,12 +73,15 @@ def parse_date(octets: bytes) -> date | None:
 
 
 def parse_time(octets: bytes) -> time | None:
-    """Four octets: hour, minute, second, hundredths (which may be missing)."""
+    """Four octets: hour, minute, second, and hundredths, which no meter's clock is worth: they are left out, so that
+    what was pushed in one second has one time."""
     if len(octets) != TIME_SIZE:
         return None
     hour, minute, second, hundredths = octets
+    if hundredths > 99 and hundredths != _ANY:
+        return None
     try:
-        return time(hour, minute, second, 0 if hundredths == _ANY else hundredths * 10_000)
+        return time(hour, minute, second)
     except ValueError:
         return None
 

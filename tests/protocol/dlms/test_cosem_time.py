@@ -27,7 +27,7 @@ def _resolve(octets: str, policy: Policy, zone: ZoneInfo = AMSTERDAM) -> str | N
     ("octets", "expected"),
     [
         ("07E9031E07030005FFFF8880", CosemTime(datetime(2025, 3, 30, 3, 0, 5), -120, 0x80)),
-        ("07E9031E07030005 32 003C 00", CosemTime(datetime(2025, 3, 30, 3, 0, 5, 500_000), 60, 0)),
+        ("07E9031E07030005 32 003C 00", CosemTime(datetime(2025, 3, 30, 3, 0, 5), 60, 0)),
         ("07E9031E07030005 00 8000 FF", CosemTime(datetime(2025, 3, 30, 3, 0, 5), None, None)),
         ("07E9031EFF030005 00 02D0 81", CosemTime(datetime(2025, 3, 30, 3, 0, 5), 720, 0x81)),
         ("07E9031E55030005 00 02D1 00", CosemTime(datetime(2025, 3, 30, 3, 0, 5), None, 0)),
@@ -79,7 +79,7 @@ def test_dates_and_times_alone_are_read() -> None:
     assert cosem_time.parse_date(bytes.fromhex("07E902FEFF")) == date(2025, 2, 28)
     assert cosem_time.parse_date(bytes.fromhex("07E9FFFFFF")) is None
     assert cosem_time.parse_time(bytes.fromhex("030005FF")) == time(3, 0, 5)
-    assert cosem_time.parse_time(bytes.fromhex("17000563")) == time(23, 0, 5, 990_000)
+    assert cosem_time.parse_time(bytes.fromhex("17000563")) == time(23, 0, 5)  # the hundredths are left out
     assert cosem_time.parse_time(bytes.fromhex("FF0005FF")) is None
 
 
@@ -161,13 +161,16 @@ def test_any_octets_give_a_moment_or_none(octets: bytes, zone: ZoneInfo, policy:
     st.integers(-720, 720) | st.just(-0x8000),
     st.sampled_from([0, 0x80, 0x81, 0xFF]),
     st.sampled_from(POLICIES[:3]),
+    st.integers(0, 99),
 )
-def test_every_moment_is_read_as_written(local: datetime, deviation: int, status: int, policy: Policy) -> None:
-    local = local.replace(microsecond=local.microsecond // 10_000 * 10_000)
+def test_every_moment_is_read_as_written_to_the_second(
+    local: datetime, deviation: int, status: int, policy: Policy, hundredths: int
+) -> None:
+    local = local.replace(microsecond=0)
     octets = (
         local.year.to_bytes(2, "big")
         + bytes((local.month, local.day, local.isoweekday(), local.hour, local.minute, local.second))
-        + bytes((local.microsecond // 10_000,))
+        + bytes((hundredths,))
         + deviation.to_bytes(2, "big", signed=True)
         + bytes((status,))
     )
