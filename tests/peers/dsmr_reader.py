@@ -106,6 +106,8 @@ class DsmrReader:
         self.database_down = False
         self.checks_crc = True
         """False: set to "DSMR 2/3", which checks nothing and stamps everything with its own time."""
+        self.luxembourg = False
+        """True: set to "Luxembourg Smarty"."""
         self.prefix = ""
         """The path it lives under, behind a proxy."""
         self.keeps_connections = False
@@ -307,7 +309,9 @@ class DsmrReader:
         telegram = request.telegram.strip().strip("\0")
         if not telegram:
             return Reply(400, b"Invalid data", "text/html; charset=utf-8")
-        reply, store, counts = answers.judge_telegram(telegram, self._now(), checks_crc=self.checks_crc)
+        reply, store, counts = answers.judge_telegram(
+            telegram, self._now(), checks_crc=self.checks_crc, luxembourg=self.luxembourg
+        )
         self.rejected_telegrams += counts
         if store is not None:
             self._store(request.telegram, store, request.at)

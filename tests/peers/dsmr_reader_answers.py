@@ -59,10 +59,13 @@ def phrase(status: int) -> str:
         return "Unknown"
 
 
-def judge_telegram(telegram: str, now: datetime, *, checks_crc: bool = True) -> tuple[Reply, Store | None, int]:
+def judge_telegram(
+    telegram: str, now: datetime, *, checks_crc: bool = True, luxembourg: bool = False
+) -> tuple[Reply, Store | None, int]:
     """The reply, what is stored, and by how much `rejected_telegrams` rises.
 
     telegram: the form field, stripped. checks_crc: False on a server set to "DSMR 2/3".
+    luxembourg: set to "Luxembourg Smarty", which reads the totals where others read the first tariff
     """
     if checks_crc:
         content = re.search(r"/.+!", telegram, re.DOTALL)
@@ -80,11 +83,12 @@ def judge_telegram(telegram: str, now: datetime, *, checks_crc: bool = True) -> 
     tomorrow = now + timedelta(hours=24)
     if any(stamp is not None and stamp > tomorrow for stamp in (timestamp, gas)):
         return _UNPARSED, None, 0
-    for code, name in _REQUIRED.items():
+    required = _REQUIRED_LUXEMBOURG if luxembourg else _REQUIRED
+    for code, name in required.items():
         if _value(telegram, rf"\d-\d:{re.escape(code)}") is None:
             detail = f'null value in column "{name}" of relation "dsmr_datalogger_dsmrreading" violates not-null'
             return server_error(f"IntegrityError: {detail} constraint"), None, 0
-    for code in [*_REQUIRED, "1.8.2", "2.8.2"]:
+    for code in [*required, "1.8.2", "2.8.2"]:
         value = _value(telegram, rf"\d-\d:{re.escape(code)}")
         try:
             if value is not None and abs(Decimal(value.partition("*")[0])) >= 1_000_000:
@@ -103,6 +107,7 @@ _REQUIRED = {
     "1.7.0": "electricity_currently_delivered",
     "2.7.0": "electricity_currently_returned",
 }
+_REQUIRED_LUXEMBOURG = {code.replace("8.1", "8.0"): name for code, name in _REQUIRED.items()}
 
 
 def _crc_of(text: str) -> int | None:

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.peers.dsmr_reader import V1, V2, DsmrReader
+from tests.protocol.p1 import corpus
 from tests.sinks.telegrams import NOW, telegram, with_check_sum
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -113,6 +114,16 @@ async def test_the_time_of_a_reading_is_the_telegrams_or_the_servers(
     peer.checks_crc = False  # set to "DSMR 2/3"
     await http.post(peer.url + V1, data=form(SOUND[:-6] + b"0000\r\n"), headers=KEY)
     assert [row.timestamp for row in peer.rows] == [datetime(2026, 11, 20, 9, 59, 58, tzinfo=UTC), NOW, NOW]
+
+
+async def test_a_telegram_of_luxembourg_is_taken_by_a_server_that_is_set_so(
+    peer: DsmrReader, http: aiohttp.ClientSession
+) -> None:
+    """It has totals only, and no tariffs."""
+    lux = corpus.telegram("lu-smarty_dsmrreader")
+    for peer.luxembourg, status in ((False, 500), (True, 201)):
+        async with http.post(peer.url + V1, data=form(lux), headers=KEY) as answer:
+            assert answer.status == status
 
 
 @pytest.mark.parametrize(
