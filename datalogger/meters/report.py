@@ -31,6 +31,8 @@ _TRANSFORMED = frozenset(("A", "W", "var", "VA", "Wh", "varh", "VAh"))
 """What a current transformer scales: the unit tells."""
 _NO_TEXT = frozenset(("octets", "time", "date", "date-time"))
 """Kinds of member whose octets are no text, whatever they look like."""
+_LEAST, _MOST = -(2**63), 2**64 - 1
+"""Numbers that a meter can send; times a factor they stay among them."""
 _CLOCK = groups("1.0.0")
 _NO_MEANING = Layout.POSITIONAL, Layout.SCALAR
 _MOST_NAMES = 60  # of one line in the log; the longest real list has half as many
@@ -134,6 +136,9 @@ class _Builder:
             shown = None
         elif unit in _TRANSFORMED:
             shown = value * self._reading.factor
+            if not _LEAST <= shown <= _MOST:  # no meter counts so far, and no store holds it
+                shown, unit, unscaled = value, None, True
+                self._unscaled.append(meaning.obis)
         return Record(
             meaning.obis, shown, scaler or 0, unit, position=position, class_id=item.class_id,
             attribute=item.attribute, tag=item.data[0], status=item.status, unscaled=unscaled, not_measured=absent,
@@ -167,6 +172,8 @@ class _Builder:
             real = value
             if item.scaler is None and meaning.scaler is not None:
                 scaler, unit = meaning.scaler, meaning.unit
+            if unit in _TRANSFORMED:
+                real *= self._reading.factor
         elif tag == _DATE_TIME:
             octets = value
             time = self._time(value, meaning)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from datalogger.encoding import report_binary
 from datalogger.meters.meaning import MOST_NAMES, Meaning, Remembered
 from datalogger.meters.profiles import load
 from datalogger.meters.recognition import recognise
@@ -102,6 +103,21 @@ def test_the_factor_holds_for_scalers_on_the_wire_too() -> None:
     item = Item(1, (16, -46), name("1-0:31.7.0"), scaler=-1, unit=33)
     (record,) = report(push([item], Layout.FLAT), factor=40).records
     assert (record.value, record.scaler, record.unit) == (-1840, -1, "A")
+
+
+def test_the_factor_holds_for_floats() -> None:
+    item = Item(1, (23, 1.5), name("1-0:31.7.0"), scaler=0, unit=33)
+    (record,) = report(push([item], Layout.FLAT), factor=40).records
+    assert (record.real, record.unit) == (60.0, "A")
+
+
+@pytest.mark.parametrize("value", [2**64 - 1, -(2**63)])
+def test_a_product_that_no_store_can_hold_is_left_unscaled(value: int) -> None:
+    item = Item(1, (21 if value > 0 else 20, value), name("1-0:1.8.0"), scaler=0, unit=30)
+    made = report(push([item], Layout.FLAT), factor=2)
+    (record,) = made.records
+    assert (record.value, record.unit, record.unscaled) == (value, None, True)
+    assert report_binary.decode(report_binary.encode(made)).records == made.records
 
 
 def test_a_voltage_that_is_not_measured_is_no_0_v() -> None:
