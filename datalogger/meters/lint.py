@@ -148,6 +148,7 @@ def _absent(profile: Profile) -> Iterator[str]:
     for absent in profile.absent:
         yield from _names("absent.obis", absent.obis)
         yield from _names("absent.unless", absent.unless)
+        yield from _names("absent.where", absent.where)
 
 
 def _elsewhere(profile: Profile) -> Iterator[str]:

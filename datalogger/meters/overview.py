@@ -75,7 +75,8 @@ def described(profile: Profile) -> list[str]:
         lines += ["registers", *(f"  {_register(register)}" for register in profile.registers)]
     for absent in profile.absent:
         unless = f", unless {' '.join(absent.unless)} is so too" if absent.unless else ""
-        lines.append(f"not measured where {absent.value}: {' '.join(absent.obis)}{unless}")
+        where = f", and {' '.join(absent.where)} too" if absent.where else ""
+        lines.append(f"not measured where {absent.value}: {' '.join(absent.obis)}{where}{unless}")
     for head, sentences in (("sources", profile.sources), ("ask the owner", profile.ask), ("notes", profile.notes)):
         if sentences:
             lines += [head, *(f"  {sentence}" for sentence in sentences)]

@@ -101,6 +101,8 @@ class Absent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     value: int
     unless: tuple[ShortName, ...] = ()
     """Not so where any of these is nothing else than `value` too: a meter without voltage at all says 0 V."""
+    where: tuple[ShortName, ...] = ()
+    """Only so where all of these are `value` too: 0 A of a phase whose voltage is not measured."""
 
 
 class ClockRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

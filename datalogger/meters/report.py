@@ -201,7 +201,8 @@ class _Builder:
             return False
         if value not in self._saying:
             self._saying[value] = self._that_say(value)
-        return self._saying[value].isdisjoint(groups(name) for name in rule.unless)
+        saying = self._saying[value]
+        return saying.isdisjoint(map(groups, rule.unless)) and saying.issuperset(map(groups, rule.where))
 
     def _that_say(self, value: int) -> set[bytes]:
         """The names, with and without their channel, of all that is this number."""

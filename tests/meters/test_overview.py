@@ -19,6 +19,7 @@ def test_a_positional_profile_is_shown_with_its_members() -> None:
     lines = overview.described(KNOWN["kaifa-3p-l2"])
     assert any(line.split() == ["7", "u32", "1-0:31.7.0", "register", "-3", "A", "G", "N"] for line in lines)
     assert "not measured where 0: 52.7.0, unless 32.7.0 72.7.0 is so too" in lines
+    assert "not measured where 0: 51.7.0, and 52.7.0 too, unless 32.7.0 72.7.0 31.7.0 71.7.0 is so too" in lines
 
 
 def test_the_table_has_a_line_for_every_country_and_is_sorted_by_it() -> None:

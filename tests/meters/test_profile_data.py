@@ -340,6 +340,30 @@ def test_0_on_every_phase_of_a_kaifa_is_0_volts() -> None:
     assert record(report, "52.7.0").value == 0
 
 
+@pytest.mark.parametrize(
+    ("values", "not_measured"),
+    [
+        ({"32.7.0": 2350, "52.7.0": 0, "72.7.0": 2320, "51.7.0": 0, "31.7.0": 318}, True),  # an IT net
+        ({"32.7.0": 2350, "52.7.0": 2340, "72.7.0": 2320, "51.7.0": 0, "31.7.0": 318}, False),  # nothing on L2
+        ({"32.7.0": 2350, "52.7.0": 0, "72.7.0": 2320, "51.7.0": 57, "31.7.0": 318}, False),  # calculated
+        ({"32.7.0": 0, "52.7.0": 0, "72.7.0": 0, "51.7.0": 0, "31.7.0": 0}, False),  # no voltage at all
+    ],
+)
+def test_0_amperes_of_l2_are_not_measured_where_its_voltage_is_not(values: dict[str, int], not_measured: bool) -> None:
+    for name in ("embriq-no", "kaifa-3p-l2", "kaifa-3p-l3", "kaifa-3p-l3-u64", "kaifa-se-flat"):
+        own = PROFILES[name]
+        report = report_of(positional(own, values), name) if own.match.types else named(name, values)
+
+        assert record(report, "51.7.0").not_measured is not_measured, name
+
+
+def test_a_three_wire_kaifa_without_load_has_0_amperes_everywhere() -> None:
+    values = {"32.7.0": 2350, "52.7.0": 0, "72.7.0": 2320, "51.7.0": 0, "31.7.0": 0, "71.7.0": 0}
+    report = report_of(positional(PROFILES["kaifa-3p-l2"], values), "kaifa-3p-l2")
+
+    assert record(report, "51.7.0").value == 0
+
+
 def test_an_angle_of_400_in_burgenland_is_not_measured() -> None:
     values = {"81.7.40": 400, "81.7.51": 63, "81.7.62": 279}
     report = report_of(positional(PROFILES["lg-bgld-14"], values), "lg-bgld-14")
