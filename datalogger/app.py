@@ -217,7 +217,7 @@ class Daemon:
 
 def _routes(sinks: Mapping[str, SinkOptions]) -> list[Route]:
     return [
-        Route(name, None if options.sources is None else frozenset(options.sources), options.every)
+        Route(name, None if options.sources is None else frozenset(options.sources), options.every, options.accepts)
         for name, options in sinks.items()
     ]
 

@@ -14,10 +14,8 @@ from datalogger.cli.say import say
 from datalogger.config.load import load
 from datalogger.config.problems import ConfigProblems, one_line
 from datalogger.config.schema import Configuration
-from datalogger.config.secrets import Secret
+from datalogger.config.secrets import Secret, places
 from datalogger.config.words import ByteSize, Duration
-
-SECRET_SOURCES = ("_file", "_env", "_credential")
 
 
 @click.command()
@@ -72,14 +70,16 @@ def describe(found: Configuration) -> list[str]:
     lines.append(f"  spool    {where}; keeps at most {most} and {spool.max_age} for a sink that is away")
     status = f"http://{service.listen}/healthz, /readyz and /metrics" if service.listen else "no status port"
     lines.append(f"  service  {status}; logs {service.log_level} and up")
+    if found.meters.profiles is not None:
+        lines.append(f"  meters   profiles of your own from {found.meters.profiles}")
     return lines
 
 
 def _said(options: Struct, without: tuple[str, ...] = ()) -> str:
-    """`url http://attic.local, key_file /etc/…`: what was set, and no secret."""
+    """`url http://attic.local, key_file /etc/…`: what was set, the indispensable first, and no secret."""
     said = [
         f"{field.name} {_shown(value)}"
-        for field in fields(options)
+        for field in sorted(fields(options), key=lambda field: not field.required)
         if field.name not in ("kind", *without)
         and (value := getattr(options, field.name)) != field.default
         and not (isinstance(value, Secret) and _read_elsewhere(options, field.name))
@@ -88,12 +88,14 @@ def _said(options: Struct, without: tuple[str, ...] = ()) -> str:
 
 
 def _read_elsewhere(options: Struct, name: str) -> bool:
-    return any(getattr(options, name + suffix, None) is not None for suffix in SECRET_SOURCES)
+    return any(getattr(options, place, None) is not None for place in places(name))
 
 
 def _shown(value: Any) -> str:
     plain = _plain(value)
-    return " ".join(map(str, plain)) if isinstance(plain, list) else str(plain)
+    if isinstance(plain, list):
+        return " ".join(f'"{one}"' if " " in str(one) else str(one) for one in plain) or "none"
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)
 
 
 def _as_json(found: Configuration, warnings: tuple[str, ...]) -> dict[str, Any]:
@@ -104,6 +106,7 @@ def _as_json(found: Configuration, warnings: tuple[str, ...]) -> dict[str, Any]:
         "sinks": {name: _plain(options) for name, options in found.sinks.items()},
         "spool": _plain(found.spool),
         "service": _plain(found.service),
+        "meters": _plain(found.meters),
         "problems": [],
         "warnings": list(warnings),
     }

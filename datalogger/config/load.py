@@ -13,6 +13,7 @@ from datalogger.config.checks import nearest, nearest_of
 from datalogger.config.document import read_document
 from datalogger.config.lines import Lines
 from datalogger.config.metering import MeterOptions
+from datalogger.config.ports import judge_ports
 from datalogger.config.problems import Problems, Where, shown
 from datalogger.config.schema import (
     Configuration,
@@ -22,6 +23,7 @@ from datalogger.config.schema import (
     SourceOptions,
     SpoolOptions,
 )
+from datalogger.config.secrets import places
 from datalogger.config.tables import TableReader
 from datalogger.errors import ConfigError
 from datalogger.meters.profiles import load as load_profiles
@@ -62,6 +64,7 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
     service = reader.read(_table(document, ("service",), "[service]", problems), ServiceOptions, ("service",))
     meters = reader.read(_table(document, ("meters",), "[meters]", problems), MetersOptions, ("meters",))
     _judge_together(document, path.parent, problems)
+    judge_ports(_tables_in(document, "source"), service, problems)
     _judge_profiles(sources, meters, problems)
     problems.raise_any()
     assert spool is not None and service is not None and meters is not None  # or there would be problems
@@ -160,6 +163,9 @@ def _judge_profiles(sources: Mapping[str, SourceOptions], meters: MetersOptions 
     directory = None if meters is None else meters.profiles
     if not named and directory is None:
         return
+    if directory is not None and not directory.is_dir():
+        problems.add(("meters", "profiles"), f"no directory {directory}: make it, or leave profiles out")
+        return
     try:
         known = load_profiles(directory)
     except ConfigError as error:
@@ -180,12 +186,33 @@ def _tables_in(document: Mapping[str, Any], title: str) -> dict[str, dict[str, A
 
 
 def _warn(configuration: Configuration, problems: Problems) -> None:
+    for name, source in configuration.sources.items():
+        for text in source.worth_knowing():
+            field, _, what = text.partition(": ")
+            written = next((key for key in places(field) if getattr(source, key, None) is not None), field)
+            problems.warn(("source", name, written), what)
     for name, sink in configuration.sinks.items():
+        _warn_of_what_is_not_sent(name, sink, configuration.sources, problems)
         if sink.sources == ():
             problems.warn(("sink", name, "sources"), "empty: no source feeds this sink")
         url = getattr(sink, "url", None)
         if isinstance(url, str) and getattr(sink, "key", None) is not None and _crosses_the_internet(url):
             problems.warn(("sink", name, "url"), "the key goes over the internet unencrypted: use https://")
+
+
+def _warn_of_what_is_not_sent(
+    name: str, sink: SinkOptions, sources: Mapping[str, SourceOptions], problems: Problems
+) -> None:
+    """Where nothing that feeds this sink can be sent to it."""
+    feeding = [sources[source] for source in (sources if sink.sources is None else sink.sources)]
+    given = frozenset[str]().union(*(source.protocols for source in feeding))
+    if sink.accepts is None or not feeding or not sink.accepts.isdisjoint(given):
+        return
+    takes, gives = (" and ".join(sorted(names)).upper() for names in (sink.accepts, given))
+    problems.warn(
+        ("sink", name, "kind" if sink.sources is None else "sources"),
+        f'nothing can be sent to it: "{sink.kind}" takes {takes} only, and what feeds it gives {gives} only',
+    )
 
 
 def _crosses_the_internet(url: str) -> bool:

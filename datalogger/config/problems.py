@@ -13,6 +13,7 @@ Where = tuple[str, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _USER_INFORMATION = re.compile(r"(?<=://)[^/\s\"']*@|[^/\s\"':]+:[^/\s\"'@]+@")
+_METER_KEY = re.compile(r"[0-9A-Fa-f](?:[ :-]?[0-9A-Fa-f]){23,}")  # or most of one, pasted where it does not belong
 _LONGEST_VALUE = 80  # characters of an offending value that are shown
 
 
@@ -61,14 +62,15 @@ def one_line(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as TOML writes it, shortened; of lists and tables only what they are."""
+    """A value as TOML writes it, shortened and without what may be a meter's key; of lists and tables only what they
+    are."""
     match value:
         case bool():
             return str(value).lower()
         case int() if abs(value) >= 2**63:  # Python refuses to print the really long ones
             return "a number of more than 64 bits"
         case str():
-            text = json.dumps(value, ensure_ascii=not value.isprintable())
+            text = _METER_KEY.sub("***", json.dumps(value, ensure_ascii=not value.isprintable()))
         case list():
             return "a list"
         case dict():

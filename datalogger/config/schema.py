@@ -30,6 +30,15 @@ class SourceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     silence: Annotated[Duration, POSITIVE] = Duration(120)
     """No octet for this long: the line is closed and opened again."""
 
+    @property
+    def protocols(self) -> frozenset[str]:
+        """Of the reports that can come of it."""
+        return frozenset({"p1", "dlms"})
+
+    def worth_knowing(self) -> list[str]:
+        """What is right and may surprise all the same, one line each: "FIELD: what, and the mend"."""
+        return []
+
 
 class SinkOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every sink has; the forwarder and the spool keep these rules, not the sink."""
@@ -47,6 +56,11 @@ class SinkOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     replay: Literal["all", "latest", "none"] = "all"
     """What of a backlog is still wanted when the receiver is back."""
     when_full: Literal["drop-oldest", "thin", "drop-newest"] = "drop-oldest"
+
+    @property
+    def accepts(self) -> frozenset[str] | None:
+        """The protocols whose reports it can take; None: all. Others are not sent to it."""
+        return None
 
 
 class SpoolOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

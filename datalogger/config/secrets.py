@@ -52,6 +52,11 @@ NOT_READ = Secret("not read")
 """Stands where a secret is named and was not looked at, or could not be read."""
 
 
+def places(name: str) -> tuple[str, str, str]:
+    """The keys of a table that say where the secret `name` stands."""
+    return f"{name}_file", f"{name}_env", f"{name}_credential"
+
+
 class KeyOptions(SinkOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a sink has that shows its receiver a key. Give one of the four; `key` holds the text then."""
 

@@ -11,9 +11,20 @@ from msgspec.structs import FieldInfo, fields
 
 from datalogger.config.checks import Check, nearest, nearest_of
 from datalogger.config.problems import Problems, Where, one_line, shown
-from datalogger.config.secrets import NOT_READ, Secret, checked, read_credential, read_environment, read_named_file
+from datalogger.config.secrets import (
+    NOT_READ,
+    Secret,
+    checked,
+    places,
+    read_credential,
+    read_environment,
+    read_named_file,
+)
 
 Options = TypeVar("Options", bound=msgspec.Struct)
+
+# No secret is so short. Characters.
+MAX_HARMLESS = 4
 
 # What msgspec calls a type → what a person calls it.
 _PLAIN = {
@@ -58,7 +69,9 @@ class TableReader:
                 if not colon or name not in known:
                     self._problems.add(where, str(problem))
                 elif name not in wrong and (name in table or name not in meant):
-                    told = f"{shown(table[name])}: " if name in table and name not in hidden else ""
+                    told = _told(table[name], known[name], hidden) if name in table else ""
+                    if what.startswith(told.removesuffix(": ")):
+                        told = ""
                     self._problems.add((*where, origins.get(name, name)), f"{told}{what}")
             return None
 
@@ -86,7 +99,7 @@ class TableReader:
                 for check in _checks(field.type) if value not in (None, msgspec.NODEFAULT) else ():
                     check.allow(value)
             except (ValueError, OverflowError, msgspec.ValidationError) as error:
-                told = "" if name in hidden else f"{shown(table.get(name, field.default))}: "
+                told = _told(table.get(name, field.default), field, hidden)
                 self._problems.add((*where, name), f"{told}{_reason(error, table.get(name), field.type)}")
                 wrong.add(name)
         return values, wrong
@@ -112,7 +125,7 @@ class TableReader:
     def _resolve(self, name: str, values: dict[str, Any], table: Mapping[str, Any], where: Where) -> str:
         """Read the secret `name` from where the table says, and say which key of the table that is. A stand-in is
         put where that fails, so that what else is wrong with the table is said too."""
-        written = [key for key in (name, *_places(name)) if key in values]
+        written = [key for key in (name, *places(name)) if key in values]
         if len(written) > 1:
             self._problems.add((*where, written[1]), f"beside {written[0]}: give only one of the two")
         if not written:
@@ -139,16 +152,11 @@ class TableReader:
         return key
 
 
-def _places(name: str) -> tuple[str, ...]:
-    """The keys that say where the secret `name` stands."""
-    return f"{name}_file", f"{name}_env", f"{name}_credential"
-
-
 def _meant(table: Mapping[str, Any], known: Mapping[str, FieldInfo]) -> set[str]:
     """The keys that stand there misspelt. That they are missing needs no second line."""
     meant = {near for name in table if name not in known and (near := nearest_of(name, known))}
     for name, field in known.items():
-        one_secret = {name, *_places(name)}
+        one_secret = {name, *places(name)}
         if _is_secret(field) and meant & one_secret:
             meant |= one_secret
     return meant
@@ -158,8 +166,16 @@ def _hidden(known: Mapping[str, FieldInfo]) -> set[str]:
     """The keys whose value is not shown: secrets, and where one may stand by mistake: their places, and in the
     same table what takes one of a few words (`auth`)."""
     secrets = [name for name, field in known.items() if _is_secret(field)]
-    choices = [name for name, field in known.items() if secrets and _choices(field.type)]
-    return {*secrets, *(place for name in secrets for place in _places(name)), *choices}
+    choices = [name for name, field in known.items() if secrets and _words(field.type)]
+    return {*secrets, *(place for name in secrets for place in places(name)), *choices}
+
+
+def _told(value: object, field: FieldInfo, hidden: set[str]) -> str:
+    """The offending value, before what is said of it. Where a secret may stand in place of a word: only what is nearly
+    that word, or too short for a secret."""
+    words = _words(field.type)
+    harmless = words and isinstance(value, str) and (len(value) <= MAX_HARMLESS or nearest_of(value, words))
+    return "" if field.name in hidden and not harmless else f"{shown(value)}: "
 
 
 def _is_secret(field: FieldInfo) -> bool:
@@ -182,6 +198,10 @@ def _choices(kind: Any) -> tuple[Any, ...]:
     return next((get_args(one) for one in _alternatives(kind) if get_origin(one) is Literal), ())
 
 
+def _words(kind: Any) -> list[str]:
+    return [word for word in _choices(kind) if isinstance(word, str)]
+
+
 def _checks(kind: Any) -> Iterator[Check]:
     if get_origin(kind) is Annotated:
         yield from (note for note in kind.__metadata__ if isinstance(note, Check))
@@ -194,7 +214,7 @@ def _checks(kind: Any) -> Iterator[Check]:
 def _reason(error: Exception, value: object, kind: Any) -> str:
     """What msgspec or a check said, in a person's words."""
     if words := _choices(kind):
-        near = nearest(value, [word for word in words if isinstance(word, str)]) if isinstance(value, str) else ""
+        near = nearest(value, _words(kind)) if isinstance(value, str) else ""
         unquoted = ", without quotes" if value in [str(word) for word in words] and value not in words else ""
         return f"expected {_one_of([shown(word) for word in words])}{unquoted}{near}"
     text, _, place = one_line(str(error)).partition(" - at `$")

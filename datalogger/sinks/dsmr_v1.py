@@ -60,6 +60,10 @@ class DsmrV1Config(KeyOptions, frozen=True, kw_only=True, forbid_unknown_fields=
         if not self.key.reveal().isascii():
             raise ValueError("key: has letters that no DSMR-reader key has; copy it again")
 
+    @property
+    def accepts(self) -> frozenset[str]:
+        return frozenset({"p1"})
+
 
 class DsmrV1:
     """One server. Which answers mean what: `dsmr_answers`."""

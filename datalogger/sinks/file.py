@@ -62,6 +62,10 @@ class FileSinkConfig(SinkOptions, frozen=True, kw_only=True, forbid_unknown_fiel
     fsync: bool = False
     """Have every batch on the disk before it counts as taken; False: the system writes it within half a minute."""
 
+    @property
+    def accepts(self) -> frozenset[str] | None:
+        return frozenset({"p1"}) if self.format == "telegram" else None
+
 
 class FileSink:
     """Appends. Every batch is written wholly, or taken back from the files and offered again.

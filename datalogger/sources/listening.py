@@ -2,19 +2,23 @@
 
 import errno
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
 
 from datalogger.config.checks import Check, listen_address
 from datalogger.config.metering import MeterOptions
+from datalogger.config.problems import shown
 from datalogger.config.words import Duration
 
 Network = IPv4Network | IPv6Network
 
 
 def _address(text: str) -> None:
-    if listen_address(text) is None:
-        raise ValueError('expected "HOST:PORT" such as "0.0.0.0:4059", every address of this machine')
+    with suppress(ValueError):
+        if listen_address(text) is not None:
+            return
+    raise ValueError('expected "HOST:PORT" such as "0.0.0.0:4059", every address of this machine')
 
 
 def _networks(texts: Iterable[str]) -> None:
@@ -22,7 +26,15 @@ def _networks(texts: Iterable[str]) -> None:
         try:
             ip_network(text)
         except ValueError:
-            raise ValueError(f'"{text}": expected an address or a network such as "192.168.1.0/24"') from None
+            raise ValueError(f"{shown(text)}: {_mend(text)}") from None
+
+
+def _mend(text: str) -> str:
+    """What to write for a network that is none."""
+    try:
+        return f'a network ends in zeros: write "{ip_network(text, strict=False)}"'  # 192.168.1.7/24
+    except ValueError:
+        return 'expected an address or a network such as "192.168.1.0/24"'
 
 
 class ListenerOptions(MeterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +47,32 @@ class ListenerOptions(MeterOptions, frozen=True, kw_only=True, forbid_unknown_fi
     """Addresses and networks that may send; None: everybody who reaches the port."""
     silence: Duration = Duration(86400)
     """Nobody has sent anything for this long: the port is closed and opened again."""
+
+    def worth_knowing(self) -> list[str]:
+        said = super().worth_knowing()
+        if self.framing == "auto":
+            said.append(
+                'framing: "auto" never takes the wrapper, which is what meters push to a port: leave framing out, '
+                "but for a converter that hands a serial line on"
+            )
+        if self.allow == ():
+            said.append("allow: empty: nobody may send: name who may, or leave it out")
+        if self.allow is None and self.auth_key is None and not _only_this_machine(self.listen):
+            said.append(
+                f"listen: whoever reaches {self.listen} may send readings: name the meters' addresses or network in "
+                'allow, such as ["192.168.1.0/24"]'
+            )
+        return said
+
+
+def _only_this_machine(listen: str) -> bool:
+    address = listen_address(listen)
+    assert address is not None  # the configuration has seen to it
+    host, _ = address
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Allowed:

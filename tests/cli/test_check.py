@@ -37,8 +37,8 @@ def test_a_right_configuration_is_described_and_exits_0(configuration: Path) -> 
     assert result.stdout.splitlines() == [
         f"{configuration} is right. It would run:",
         "  source   house    serial: port /dev/no-such-port",
-        f"  sink     attic    dsmr-v1: key_file {directory}/attic.key, url http://attic.local; fed from house",
-        f"  sink     archive  file: every 10s, path {directory}/archive; fed from every source",
+        f"  sink     attic    dsmr-v1: url http://attic.local, key_file {directory}/attic.key; fed from house",
+        f"  sink     archive  file: path {directory}/archive, every 10s; fed from every source",
         "  spool    /var/lib/datalogger/spool.db, grouped; keeps at most 256MB and 30d for a sink that is away",
         "  service  http://127.0.0.1:8420/healthz, /readyz and /metrics; logs info and up",
     ]
@@ -54,6 +54,76 @@ def test_what_differs_from_the_default_is_said(configuration: Path) -> None:
         "  spool    in memory only; keeps at most 8MB and 30d for a sink that is away",
         "  service  no status port; logs debug and up",
     ]
+
+
+METER_KEY, AUTH_KEY = "00112233445566778899AABBCCDDEEFF", "ffeeddccbbaa99887766554433221100"
+FIELD = f"""[source.field]
+kind = "tcp-listen"
+listen = "0.0.0.0:4059"
+allow = ["192.168.1.0/24", "10.0.0.7"]
+key_file = "meter.key"
+auth_key = "{AUTH_KEY}"
+replay_check = false
+scalers = ["1.8.0 = 10 Wh", "31.7.0 = 0.01 A"]
+factor = 50
+"""
+
+
+@pytest.fixture
+def enciphered(configuration: Path) -> Path:
+    (configuration.parent / "meter.key").write_text(METER_KEY)
+    (configuration.parent / "meter.key").chmod(0o600)
+    (configuration.parent / "own").mkdir()
+    configuration.write_text(FIELD + ARCHIVE + '[meters]\nprofiles = "own"\n')
+    return configuration
+
+
+def test_a_source_of_enciphered_pushes_is_a_line_with_no_key_in_it(enciphered: Path) -> None:
+    lines = check(enciphered).stdout.splitlines()
+    assert lines[1] == (
+        "  source   field    tcp-listen: listen 0.0.0.0:4059, "
+        f"key_file {enciphered.parent}/meter.key, auth_key ***, replay_check false, "
+        'scalers "1.8.0 = 10 Wh" "31.7.0 = 0.01 A", factor 50, allow 192.168.1.0/24 10.0.0.7'
+    )
+    assert lines[-1] == f"  meters   profiles of your own from {enciphered.parent}/own"
+
+
+def test_json_of_a_source_of_enciphered_pushes_is_whole_and_holds_no_key(enciphered: Path) -> None:
+    result = check(enciphered, "--json")
+    answer = json.loads(result.stdout)
+    assert answer["sources"]["field"] == {
+        "kind": "tcp-listen",
+        "zone": "Europe/Amsterdam",
+        "silence": "1d",
+        "framing": "wrapper",
+        "key": "***",
+        "key_file": str(enciphered.parent / "meter.key"),
+        "key_env": None,
+        "key_credential": None,
+        "auth_key": "***",
+        "auth_key_file": None,
+        "auth_key_env": None,
+        "auth_key_credential": None,
+        "policy": None,
+        "system_title": None,
+        "replay_check": False,
+        "profile": None,
+        "clock": None,
+        "meter": "",
+        "scalers": ["1.8.0 = 10 Wh", "31.7.0 = 0.01 A"],
+        "factor": 50,
+        "listen": "0.0.0.0:4059",
+        "allow": ["192.168.1.0/24", "10.0.0.7"],
+        "max_clients": 256,
+        "idle": "15m",
+    }
+    assert answer["meters"] == {"profiles": str(enciphered.parent / "own")}
+    assert [warning.split(": ")[1] for warning in answer["warnings"]] == [
+        "source.field.auth_key",
+        "source.field.replay_check",
+    ]
+    assert METER_KEY not in result.output
+    assert AUTH_KEY not in result.output
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

@@ -380,7 +380,7 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         LINE + SERVER + 'auth = "s3cr3tOfMine"\nkey_env = "PATH"\norder = "fifi"',
         [
             'FILE:7: sink.attic.auth: expected "x-authkey" or "token"',
-            'FILE:9: sink.attic.order: expected "fifo" or "live-first"; did you mean "fifo"?',
+            'FILE:9: sink.attic.order: "fifi": expected "fifo" or "live-first"; did you mean "fifo"?',
         ],
     ),
     "a key for a credential": (
