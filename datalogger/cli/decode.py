@@ -11,10 +11,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from datalogger.cli.hex_text import HexText, NotHex, keys_named, looks_like_hex
+from datalogger.cli.arguments import system_title as title_in_hex
+from datalogger.cli.arguments import zone as zone_named
+from datalogger.cli.hex_text import HexText, NotHex, keys_named, looks_like_hex, title_named
 from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say, silence
-from datalogger.config.checks import nearest, time_zone
+from datalogger.config.checks import nearest
 from datalogger.encoding.report_json import encode_rejected, encode_report
 from datalogger.errors import ConfigError
 from datalogger.meters import profiles
@@ -31,36 +33,20 @@ BLOCK = 64 * 1024  # octets read at once
 WORTH_A_BAR = 4 * 1024 * 1024  # octets: about a second of decoding
 
 
-def _zone(ctx: click.Context, param: click.Parameter, name: str) -> ZoneInfo:
-    try:
-        return time_zone(name)
-    except ValueError as error:
-        raise click.BadParameter(f"{name!r}: {error}") from None
-
-
-def _system_title(ctx: click.Context, param: click.Parameter, text: str | None) -> bytes:
-    try:
-        title = bytes.fromhex(text or "")
-    except ValueError:
-        title = b"?"
-    if len(title) not in (0, 8):
-        raise click.BadParameter("16 hex digits are wanted")
-    return title
-
-
 class How(NamedTuple):
     """What the command line says of the meters in the files."""
 
     zone: ZoneInfo
     framing: str
     keys: Keys | None
-    system_title: bytes
+    system_title: bytes | None
     profile: str | None
     known: profiles.Profiles
 
-    def decoder(self, keys: Keys) -> MeterDecoder:
-        """For one file: a counter that repeats in another is no replay."""
-        security = Security(keys, system_title=self.system_title, counters=MemoryCounters())
+    def decoder(self, block: "_Block") -> MeterDecoder:
+        """For one file, which begins with this block: a counter that repeats in another is no replay."""
+        title = self.system_title or block.system_title
+        security = Security(self.keys or block.keys or Keys(), system_title=title, counters=MemoryCounters())
         return MeterDecoder(Reading(zone=self.zone), security, lambda: self.known, self.profile)
 
 
@@ -79,7 +65,7 @@ A reader that leaves (| head) ends it: then the status speaks of what was read s
 )
 @click.option(
     "--zone",
-    callback=_zone,
+    type=zone_named,
     metavar="NAME",
     default="Europe/Amsterdam",
     show_default=True,
@@ -87,13 +73,13 @@ A reader that leaves (| head) ends it: then the status speaks of what was read s
 )
 @click.option(
     "--framing",
-    type=click.Choice(["auto", "p1", "hdlc", "mbus", "wrapper", "apdu"]),
+    type=click.Choice(list(FRAMERS)),
     default="auto",
     show_default=True,
     help="What the bytes are: P1 telegrams, or DLMS in HDLC or M-Bus frames, in the TCP/UDP wrapper, or bare.",
 )
 @key_options
-@click.option("--system-title", metavar="HEX", callback=_system_title, help="Of a meter that leaves it out.")
+@click.option("--system-title", metavar="HEX", type=title_in_hex, help="Of a meter that leaves it out.")
 @click.option("--profile", metavar="ID", help="The meter's profile, where it does not say which it is.")
 @click.option(
     "--profiles",
@@ -108,7 +94,7 @@ def decode(
     zone: ZoneInfo,
     framing: str,
     keys: Keys | None,
-    system_title: bytes,
+    system_title: bytes | None,
     profile: str | None,
     directory: Path | None,
     as_hex: bool,
@@ -118,8 +104,8 @@ def decode(
 
     A file is bytes as they came from the line, or the same as hex text. What cannot be read is
     a line too: {"rejected": …, "octets": …, "offset": …, "detail": …}. What a person should know
-    beside it goes to standard error. Hex text may name its keys in comments (# key: …, # auth-key: …);
-    they hold where no key is given here.
+    beside it goes to standard error. Hex text may name its keys in comments (# key: …, # auth-key: …,
+    # system-title: …); they hold where none is given here.
     """
     try:
         known = profiles.load(directory)
@@ -159,7 +145,7 @@ def _decode_file(path: Path, how: How, as_hex: bool) -> bool:
         blocks = _octets(path, as_hex)
         first = next(blocks, _Block(b""))
         framer = _framer(how.framing, first.octets)
-        decoder = how.decoder(how.keys or first.keys or Keys())
+        decoder = how.decoder(first)
         for block in itertools.chain([first], blocks):
             printed.show(framer.feed(block.octets), decoder)
         printed.show(framer.idle(), decoder)
@@ -190,7 +176,7 @@ class _Printed:
 
     def show(self, events: list[Frame | Rejected], decoder: MeterDecoder) -> None:
         for event in events:
-            self.events(decoder.take(event) if isinstance(event, Frame) else [event])
+            self.events(decoder.take(event) if isinstance(event, Frame) else [*decoder.damaged(event), event])
             self._offset += len(event.octets)
         if events:
             sys.stdout.buffer.flush()
@@ -214,10 +200,11 @@ class _Printed:
 
 
 class _Block(NamedTuple):
-    """Octets of the input; keys: those that hex text names in its comments."""
+    """Octets of the input; keys, system_title: those that hex text names in its comments."""
 
     octets: bytes
     keys: Keys | None = None
+    system_title: bytes = b""
 
 
 def _octets(path: Path, as_hex: bool) -> Iterator[_Block]:
@@ -234,7 +221,7 @@ def _octets(path: Path, as_hex: bool) -> Iterator[_Block]:
             yield from map(_Block, blocks)
             return
         text = HexText()
-        yield _Block(text.feed(first), keys_named(first))
+        yield _Block(text.feed(first), keys_named(first), title_named(first))
         for block in blocks:
             yield _Block(text.feed(block))
         text.end()

@@ -52,6 +52,9 @@ class MeterDecoder:
                     found.append(one)
         return found
 
+    def damaged(self, rejected: Rejected) -> list[Rejected]:
+        return self._pushes.damaged(rejected)
+
     def idle(self) -> list[Rejected]:
         return self._pushes.idle()
 

@@ -193,7 +193,10 @@ class Reader:
 
     def _frames(self, line: _Line, events: Iterable[Frame | Rejected]) -> None:
         for event in events:
-            self._events(line, line.decoder.take(event) if isinstance(event, Frame) else (event,))
+            if isinstance(event, Frame):
+                self._events(line, line.decoder.take(event))
+            else:
+                self._events(line, (*line.decoder.damaged(event), event))
 
     def _drop(self, line: _Line) -> None:
         """Nothing that follows on this line can be read."""

@@ -88,6 +88,8 @@ class Ear:
         for event in events:
             if isinstance(event, Rejected):
                 self.damaged += event.reason in _DAMAGED
+                for lost in self._decoder.damaged(event):
+                    self._refuse(lost)
                 continue
             self.frames[event.framing] += 1
             self.unchecked += event.framing == "apdu" or not event.check

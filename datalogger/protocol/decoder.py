@@ -24,5 +24,8 @@ class Decoder(Protocol):
     def take(self, frame: Frame) -> list[Report | Rejected | Notice]:
         """What this frame completes."""
 
+    def damaged(self, rejected: Rejected) -> list[Rejected]:
+        """Between two frames stood this: a part of what is half-joined may be lost with it, so give that up."""
+
     def idle(self) -> list[Rejected]:
         """The line went quiet: give up what is half-joined."""

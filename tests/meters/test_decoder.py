@@ -41,7 +41,7 @@ def read(found: Case, parts: Iterable[bytes], **options: Any) -> list[Event]:
     events: list[Event] = []
     for batch in (*(framer.feed(part) for part in parts), framer.idle()):
         for event in batch:
-            events += meter.take(event) if isinstance(event, Frame) else [event]
+            events += meter.take(event) if isinstance(event, Frame) else [*meter.damaged(event), event]
     return events + meter.idle()
 
 
@@ -242,3 +242,24 @@ def test_a_replay_is_refused_and_the_one_behind_it_is_not_judged_by_it() -> None
     events = read(found, [found.octets])
     assert [type(event).__name__ for event in events if not isinstance(event, Rejected)] == ["Report"]
     assert reasons(events) == ["replay"]
+
+
+@pytest.mark.parametrize("name", ["ch_iskra_am550_hdlc_seg3", "ch_lg_e450_gbt3_plain", "seed_e570_gbt_plain"])
+def test_the_rest_of_one_push_is_never_taken_for_that_of_another(name: str) -> None:
+    """Segments and blocks of two pushes look alike, and with as many lost as one push has, their numbers fit."""
+    found = case(name)
+    framer = document(found.octets)()
+    frames = [event.octets for event in framer.feed(found.octets) + framer.idle()]
+    for first in range(1, len(frames)):
+        lost = b"".join(
+            bytes((*octets[:-5], octets[-5] ^ 1, *octets[-4:])) for octets in frames[first:] + frames[:first]
+        )
+        events = read(found, [b"".join(frames[:first]) + lost + b"".join(frames[first:])])
+        assert not reports(events), first
+
+
+def test_a_single_octet_of_noise_between_its_segments_costs_no_push() -> None:
+    found = case("ch_iskra_am550_hdlc_seg3")
+    framer = document(found.octets)()
+    events = read(found, [b"\x00".join(event.octets for event in framer.feed(found.octets) + framer.idle())])
+    assert len(reports(events)) == 1

@@ -105,6 +105,9 @@ class Meters:
         self.half = name[:-1] if name[-1:] == b"+" else b""
         return [] if self.half else [Report(protocol="p1", meter=name.decode())]
 
+    def damaged(self, rejected: Rejected) -> list[Rejected]:
+        return self.idle()
+
     def idle(self) -> list[Rejected]:
         half, self.half = self.half, b""
         return [Rejected(Reason.SEGMENT_MISSING, half)] if half else []
@@ -253,6 +256,12 @@ def test_half_a_message_is_given_up_when_its_line_goes_quiet_while_others_speak(
     steps: list[Step] = [Heard("a", b"one+\n"), Heard("b", b"x\n"), 1.5, Heard("b", b"x\n"), 1.5, Heard("b", b"x\n")]
     published, metrics = play(ScriptedLine([*steps, Heard("a", b"two\n")]), 4)
     assert published.meters == ["x", "x", "x", "two"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "segment_missing") == 1
+
+
+def test_half_a_message_is_given_up_when_a_frame_is_damaged_behind_it() -> None:
+    published, metrics = play(ScriptedLine([b"one+\n?damaged\ntwo\n"]), 1)
+    assert published.meters == ["two"]
     assert metrics.get("datalogger_frames_rejected_total", "house", "segment_missing") == 1
 
 

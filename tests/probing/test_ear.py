@@ -37,6 +37,9 @@ class Scripted(Framer, Decoder):
     def take(self, frame: Frame) -> list[Result]:
         return self._results
 
+    def damaged(self, rejected: Rejected) -> list[Rejected]:
+        return []
+
     def idle(self) -> list[Rejected]:  # type: ignore[override]  # of both: neither has anything to give up
         return []
 

@@ -27,6 +27,9 @@ class Deaf(Decoder):
     def take(self, frame: Frame) -> list[Report | Rejected | Notice]:
         return [Rejected(Reason.MALFORMED, frame.octets)]
 
+    def damaged(self, rejected: Rejected) -> list[Rejected]:
+        return []
+
     def idle(self) -> list[Rejected]:
         return []
 

@@ -17,6 +17,8 @@ from datalogger.protocol.p1.framer import P1Framer
 
 Found = Push | Telegram | Rejected
 
+LEAST_FRAME = 12  # octets of the shortest frame that carries any of a message: shorter noise is no lost one
+
 
 class PushDecoder:
     """What stands between the frames of one line and the values in them. Never raises.
@@ -40,6 +42,14 @@ class PushDecoder:
             else:
                 found.append(message)
         return found
+
+    def damaged(self, rejected: Rejected) -> list[Rejected]:
+        """A frame was lost, so give up what is half-joined: what follows may be the rest of another message."""
+        if rejected.reason is Reason.PADDING:
+            return []
+        if rejected.reason is Reason.NOISE and len(rejected.octets) < LEAST_FRAME:
+            return []
+        return self.idle()
 
     def idle(self) -> list[Rejected]:
         """The line went quiet: give up what is half-joined."""
