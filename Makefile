@@ -27,7 +27,7 @@ bench: $(VENV)/.dev  ## the figures of README, as ratios beside their peers, in 
 	$(BIN)/python -m bench
 
 clean:           ## remove what the targets above set up
-	rm -rf $(VENV) .venv-peer build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peer .venv-peer-dlms build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "datalogger needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }

@@ -7,33 +7,26 @@ machine favours one. The peer runs in a process and a virtual environment of its
 import json
 import random
 import re
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bench.figures import Figure, show
+from bench.peers import HERE, Peer, in_turns
 from datalogger.protocol.checksum import crc16_arc
 from datalogger.protocol.framing import Frame
 from datalogger.protocol.p1.framer import P1Framer
 from datalogger.protocol.p1.telegram import decode_telegram
 
-HERE = Path(__file__).parent
 PEER = "dsmr-parser==1.11.2"
-PEER_VENV = HERE.parent / ".venv-peer"
 TELEGRAM = HERE.parent / "tests/data/p1/telegrams/nl-dsmr50_iskra-am550t_gas.txt"  # 913 octets, 35 objects
 VARIANTS = 200
 OUR_PASSES = 12  # of our 200 telegrams to one of the peer's: rounds of about the same length
-ROUNDS = 15
 ZONE = ZoneInfo("Europe/Amsterdam")
 
 
 def figures() -> list[Figure]:
-    telegrams = [_variant(seed) for seed in range(VARIANTS)]
+    telegrams = [variant(seed) for seed in range(VARIANTS)]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump([telegram.decode("latin-1") for telegram in telegrams], file)
         file.flush()
@@ -41,22 +34,12 @@ def figures() -> list[Figure]:
 
 
 def _figures(telegrams: list[bytes], path: str) -> list[Figure]:
-    command = [str(_peer_python()), str(HERE / "peer_dsmr_parser.py"), path]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
-        assert peer.stdin is not None and peer.stdout is not None
-        stdin, stdout = peer.stdin, peer.stdout
-        peer_values = int(stdout.readline())
+    with Peer(".venv-peer", (PEER,), "peer_dsmr_parser.py", path) as peer:
+        peer_values = int(peer.hear())
         our_values = len(decode_telegram(telegrams[0], check=True, zone=ZONE).records)
         assert peer_values == our_values, f"the peer finds {peer_values} values, we find {our_values}"
-
-        def peer_round(what: str) -> float:
-            stdin.write(what + "\n")
-            stdin.flush()
-            return float(stdout.readline())
-
-        ours, theirs, ratio = _in_turns(lambda: _decode(telegrams), lambda: peer_round("decode"))
-        our_framer, _, framer_ratio = _in_turns(lambda: _frame(telegrams), lambda: peer_round("frame"))
-        stdin.close()
+        ours, theirs, ratio = in_turns(lambda: _decode(telegrams), lambda: peer.round("decode"))
+        our_framer, _, framer_ratio = in_turns(lambda: _frame(telegrams), lambda: peer.round("frame"))
     rate = sum(map(len, telegrams)) / our_framer / 1e6
     each = 1e6 / len(telegrams)
     return [
@@ -73,15 +56,6 @@ def _figures(telegrams: list[bytes], path: str) -> list[Figure]:
             rate >= 2,
         ),
     ]
-
-
-def _in_turns(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float, float]:
-    """Medians: ours and theirs in seconds a round, and their time over ours round by round, which a machine
-    that is faster now and slower then disturbs least. The first round of each only warms up.
-    """
-    rounds = [(ours(), theirs()) for _ in range(ROUNDS + 1)][1:]
-    ratio = statistics.median(their / our for our, their in rounds)
-    return statistics.median(our for our, _ in rounds), statistics.median(their for _, their in rounds), ratio
 
 
 def _decode(telegrams: list[bytes]) -> float:
@@ -104,7 +78,7 @@ def _frame(telegrams: list[bytes]) -> float:
     return took
 
 
-def _variant(seed: int) -> bytes:
+def variant(seed: int) -> bytes:
     """The telegram with other values everywhere a value stands, and its check sum right again."""
     chance = random.Random(seed)
     text = TELEGRAM.read_bytes().rpartition(b"!")[0] + b"!"
@@ -117,17 +91,6 @@ def _variant(seed: int) -> bytes:
     clock = b"(1801%02d%02d%02d%02dW)" % tuple(chance.randrange(*limits) for limits in ((1, 29), (24,), (60,), (60,)))
     text = re.sub(rb"\(1801[0-9]{8}W\)", clock, text)
     return text + b"%04X\r\n" % crc16_arc(text)
-
-
-def _peer_python() -> Path:
-    python = PEER_VENV / "bin" / "python"
-    installed = PEER_VENV / f".{PEER}"
-    if not installed.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEER_VENV)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER]
-        subprocess.run(pip, check=True)
-        installed.touch()
-    return python
 
 
 if __name__ == "__main__":
