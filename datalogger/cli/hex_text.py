@@ -51,12 +51,19 @@ class HexText:
 
 
 _KEY = re.compile(rb"^#[ \t]*(key|auth-key):[ \t]*([0-9A-Fa-f]+)[ \t]*\r?$", re.MULTILINE)
+_TITLE = re.compile(rb"^#[ \t]*system-title:[ \t]*([0-9A-Fa-f]{16})[ \t]*\r?$", re.MULTILINE)
 
 
 def keys_named(text: bytes) -> Keys | None:
     """The keys that the comments of hex text name, as shared captures do; None where there are none."""
     named = {name: octets for name, digits in _KEY.findall(text) if (octets := _key(digits)) is not None}
     return Keys(named[b"key"], named.get(b"auth-key")) if b"key" in named else None
+
+
+def title_named(text: bytes) -> bytes:
+    """The system title that the comments of hex text name (of a meter that leaves its own out); b"" where none."""
+    found = _TITLE.search(text)
+    return bytes.fromhex(found[1].decode()) if found is not None else b""
 
 
 def _key(digits: bytes) -> bytes | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from datalogger.cli.arguments import system_title as title_in_hex
 from datalogger.cli.captured import read_capture
-from datalogger.cli.hex_text import keys_named
+from datalogger.cli.hex_text import keys_named, title_named
 from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say
 from datalogger.protocol.dlms.security import Keys
@@ -30,9 +31,11 @@ Exit status: 0 a twin was written; 1 there was nothing to make one of; 2 wrong u
 """,
 )
 @key_options
-@click.option("--system-title", metavar="HEX", help="Of a meter that leaves its own out: 16 hex digits.")
+@click.option(
+    "--system-title", metavar="HEX", type=title_in_hex, help="Of a meter that leaves its own out: 16 hex digits."
+)
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-def command(keys: Keys | None, system_title: str | None, files: tuple[Path, ...]) -> None:
+def command(keys: Keys | None, system_title: bytes | None, files: tuple[Path, ...]) -> None:
     """Make a twin of what is in FILEs (or standard input), to send to somebody who has to understand your meter.
 
     The twin has the same framing, layout and types, and its check sums and tags are right. But numbers
@@ -50,7 +53,8 @@ def command(keys: Keys | None, system_title: str | None, files: tuple[Path, ...]
         captured = read_capture(path)
         octets += captured.octets
         keys = keys or keys_named(captured.text)
-    capture = Capture(octets, keys, system_title=_title(system_title))
+        system_title = system_title or title_named(captured.text)
+    capture = Capture(octets, keys, system_title=system_title or b"")
     named = ", ".join(map(str, files)) or "standard input"
     try:
         twin = neutralise(capture, random.SystemRandom())
@@ -60,16 +64,6 @@ def command(keys: Keys | None, system_title: str | None, files: tuple[Path, ...]
         raise click.ClickException(f"{named}: no twin: {_why_not(capture, twin)}")
     for line in _lines(twin):
         say(line)
-
-
-def _title(text: str | None) -> bytes:
-    try:
-        title = bytes.fromhex(text or "")
-    except ValueError:
-        title = b"?"
-    if len(title) not in (0, 8):
-        raise click.UsageError("--system-title: 16 hex digits are wanted")
-    return title
 
 
 def _why_not(capture: Capture, twin: Twin) -> str:

@@ -12,11 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from datalogger.cli.arguments import address, duration, zone
 from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say
-from datalogger.cli.simulating import address, duration
 from datalogger.clock import Clock, SystemClock
-from datalogger.config.checks import time_zone
 from datalogger.config.words import Duration
 from datalogger.encoding.one_line import render
 from datalogger.errors import ConfigError, SourceError
@@ -25,7 +24,7 @@ from datalogger.meters.meaning import Reading
 from datalogger.meters.profiles import Profiles, load
 from datalogger.model import Record, Report
 from datalogger.probing import search
-from datalogger.probing.block import block, machine_zone, zone
+from datalogger.probing.block import ELSEWHERE, block, machine_zone, zone_of
 from datalogger.probing.candidates import candidates
 from datalogger.probing.ear import Ear, Verdict
 from datalogger.probing.findings import Finding, finding
@@ -66,13 +65,6 @@ def _name(ctx: click.Context, param: click.Parameter, text: str) -> str:
     raise click.BadParameter(f"{text!r}: a name is of letters A-Z a-z, digits, _ and -")
 
 
-def _zone(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
-    try:
-        return text and str(time_zone(text))
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r}: {error}") from None
-
-
 @click.command(
     epilog="""\b
 Examples:
@@ -99,7 +91,7 @@ Exit status: 0 found; 1 nothing recognised; 2 wrong usage.
 @click.option(
     "--name", callback=_name, default="meter", show_default=True, help="Of the source in the configuration block."
 )
-@click.option("--zone", "zone_name", callback=_zone, metavar="NAME", help="The meter's [default: of its country]")
+@click.option("--zone", "given_zone", type=zone, metavar="NAME", help="The meter's [default: of its country]")
 @click.option(
     "--profiles",
     "directory",
@@ -112,7 +104,7 @@ def probe(
     keys: Keys | None,
     budget: Duration,
     name: str,
-    zone_name: str | None,
+    given_zone: ZoneInfo | None,
     directory: Path | None,
 ) -> None:
     """Find out what speaks on serial PORT (or over --tcp), and print the configuration that reads it.
@@ -129,7 +121,7 @@ def probe(
         raise click.ClickException(str(error)) from error
     clock = SystemClock()
     line: Line = SerialLine(port) if port is not None else TcpLine(*_host(tcp), clock)
-    home = zone_name or machine_zone() or "Europe/Amsterdam"
+    home = given_zone or ZoneInfo(machine_zone() or ELSEWHERE)
     try:
         found = _search(line, profiles, keys or Keys(), home, budget, clock, console, port or _shown(tcp))
     except SourceError as error:
@@ -144,11 +136,8 @@ def probe(
         if port is not None
         else {"kind": "tcp", "host": _host(tcp)[0], "port": _host(tcp)[1]}
     )
-    say(
-        block(name, where, found, _given_keys(name), zone=zone_name or zone(found.countries, machine_zone())).rstrip(
-            "\n"
-        )
-    )
+    at = str(given_zone) if given_zone is not None else zone_of(found.countries, machine_zone())
+    say(block(name, where, found, _given_keys(name), zone=at).rstrip("\n"))
 
 
 def _host(tcp: tuple[str, int] | None) -> tuple[str, int]:
@@ -164,7 +153,7 @@ def _search(
     line: Line,
     profiles: Profiles,
     keys: Keys,
-    home: str,
+    home: ZoneInfo,
     budget: Duration,
     clock: Clock,
     console: Console,
@@ -174,7 +163,7 @@ def _search(
 
     def ear(keys: Keys, framer: Framer) -> Ear:
         security = Security(keys, counters=MemoryCounters(), replay=False)
-        return Ear(framer, MeterDecoder(Reading(zone=ZoneInfo(home)), security, lambda: profiles))
+        return Ear(framer, MeterDecoder(Reading(zone=home), security, lambda: profiles))
 
     line.open()
     settings = candidates(profiles.values(), shows_form=line.shows_form)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from datalogger.cli.arguments import address, duration
 from datalogger.cli.simulate_dlms import dlms
-from datalogger.cli.simulating import address, duration, fault_rate, serve_until_stopped
+from datalogger.cli.simulating import fault_rate, serve_until_stopped
 from datalogger.clock import SystemClock
 from datalogger.config.words import Duration
 from datalogger.simulation import p1 as meter

@@ -10,10 +10,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from datalogger.cli.arguments import address, duration
 from datalogger.cli.captured import read_capture
 from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say
-from datalogger.cli.simulating import address, duration, fault_rate, serve_until_stopped
+from datalogger.cli.simulating import fault_rate, serve_until_stopped
 from datalogger.clock import SystemClock
 from datalogger.config.checks import nearest, time_zone
 from datalogger.config.words import Duration

@@ -9,30 +9,11 @@ from typing import TypeVar
 import click
 
 from datalogger.cli.say import say
-from datalogger.config.checks import listen_address
-from datalogger.config.words import Duration
 from datalogger.simulation.faults import Fault, Faults
 from datalogger.simulation.lines import Line
 from datalogger.simulation.serve import serve
 
 Kind = TypeVar("Kind", bound=StrEnum)
-
-
-def duration(text: str) -> Duration:
-    try:
-        return Duration.parse(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r}: {error}") from None
-
-
-def address(text: str) -> tuple[str, int]:
-    try:
-        found = listen_address(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise click.BadParameter(f'{text!r}: expected HOST:PORT such as "127.0.0.1:8023"; port 0 takes any')
-    return found
 
 
 def fault_rate(kinds: Sequence[Kind]) -> Callable[[str], tuple[Kind, float]]:

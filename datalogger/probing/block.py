@@ -28,7 +28,7 @@ ZONES = {
     "SI": "Europe/Ljubljana",
 }
 
-_ELSEWHERE = "Europe/Amsterdam"
+ELSEWHERE = "Europe/Amsterdam"
 _ZONE_FILES = "/zoneinfo/"
 
 
@@ -80,11 +80,11 @@ def _keys(name: str, found: Finding, given: Mapping[str, str]) -> list[tuple[str
     return list(rows.items())
 
 
-def zone(countries: Sequence[str], machine: str | None) -> str:
+def zone_of(countries: Sequence[str], machine: str | None) -> str:
     """Of the meter's country; of several, the one this machine lives in; where none is known, the machine's."""
     zones = [ZONES[country] for country in countries if country in ZONES]
     if not zones:
-        return machine or _ELSEWHERE
+        return machine or ELSEWHERE
     return machine if machine in zones else zones[0]
 
 

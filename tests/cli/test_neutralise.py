@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from datalogger.cli import main
-from datalogger.cli.hex_text import keys_named
+from datalogger.cli.hex_text import keys_named, title_named
 from datalogger.protocol.dlms import apdu
 from datalogger.protocol.dlms.items import Push
 from datalogger.protocol.dlms.messages import Envelope
@@ -121,11 +121,17 @@ def test_a_meter_that_leaves_its_title_out_needs_it_and_the_twin_names_another(t
     (line,) = (line for line in out.splitlines() if line.startswith("# system-title: "))
     title = bytes.fromhex(line.partition(": ")[2])
     assert title != b"EGM12345"
+    assert title_named(out.encode()) == title
     (push,) = read(octets_of(out), keys_named(out.encode()), title)
     assert isinstance(push, Push)
+    twin = tmp_path / "twin.hex"
+    twin.write_text(out)
+    decoded = CliRunner().invoke(main, ["decode", str(twin)])
+    assert decoded.exit_code == 0, decoded.output  # the twin says all that it takes to read it
+    assert run(str(twin))[0] == 0
     wrong, _, err = run("--system-title", "4D4D", *options)
     assert wrong == 2
-    assert "--system-title: 16 hex digits are wanted" in err
+    assert "'--system-title': '4D4D': 16 hex digits are wanted" in err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from datalogger.line_settings import LineSettings
 from datalogger.meters.profile import Key, Profile
 from datalogger.model import Record, Report
 from datalogger.obis import Obis
-from datalogger.probing.block import ZONES, block, machine_zone, zone
+from datalogger.probing.block import ZONES, block, machine_zone, zone_of
 from datalogger.probing.findings import Finding
 from datalogger.sources.serial_port import SerialPortConfig
 from datalogger.sources.tcp_client import TcpClientConfig
@@ -131,7 +131,7 @@ def test_comments_say_the_family_and_what_only_its_owner_knows_in_one_line_each(
     ],
 )
 def test_the_zone_is_that_of_the_meters_country(countries: list[str], machine: str | None, expected: str) -> None:
-    assert zone(countries, machine) == expected
+    assert zone_of(countries, machine) == expected
 
 
 def test_every_country_of_a_built_in_profile_has_a_zone() -> None:
