@@ -192,7 +192,8 @@ def test_noise_is_an_event(speaker: Speaker) -> None:
 def test_the_buffer_is_bounded(speaker: Speaker) -> None:
     for filler in (b"\xff", b"\x00", b"a", *speaker.tokens):
         framer = speaker.framer()
-        stream = speaker.frames[0][:50] + filler * (200_000 // len(filler))
+        # Whoever keeps what it should not is over its bound by the end of twice as much.
+        stream = speaker.frames[0][:50] + filler * (2 * speaker.bound // len(filler))
         given_back = taken = 0
         for begin in range(0, len(stream), 1000):
             chunk = stream[begin : begin + 1000]
