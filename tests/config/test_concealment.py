@@ -53,3 +53,37 @@ def test_of_several_the_longest_is_hidden_whole() -> None:
 
 def test_without_keys_nothing_changes() -> None:
     assert Concealment([])("key: ***, key: ") == "key: ***, key: "
+
+
+DIGITS = "00112233445566778899aAbBcCdDeEfF"
+OCTETS = bytes.fromhex(DIGITS)
+SPELLINGS = [
+    DIGITS.lower(),
+    DIGITS.upper(),
+    f"0x{DIGITS}",
+    OCTETS.hex(" "),
+    OCTETS.hex(":").upper(),
+    OCTETS.hex("-"),
+    OCTETS.hex(" ", 4),
+    repr(OCTETS),
+    OCTETS.decode("latin-1"),
+]
+
+
+@pytest.mark.parametrize("written", [DIGITS, f"0x{DIGITS}", OCTETS.hex(" "), OCTETS.hex(":").upper()])
+@pytest.mark.parametrize("spelt", SPELLINGS)
+def test_a_meters_key_is_hidden_in_every_spelling_however_it_was_written(written: str, spelt: str) -> None:
+    shown = Concealment([written])(f"with {spelt} it fails")
+    assert shown.removeprefix("with ").removesuffix(" it fails") in ("***", "0x***", "b'***'", 'b"***"')
+
+
+def test_what_only_looks_like_a_meters_key_is_shown() -> None:
+    other = OCTETS[::-1].hex()
+    assert (
+        Concealment([DIGITS])(f"system title {DIGITS[:16]}, frame {other}")
+        == f"system title {DIGITS[:16]}, frame {other}"
+    )
+
+
+def test_a_key_of_security_suite_2_is_hidden_too() -> None:
+    assert Concealment([DIGITS * 2])((OCTETS * 2).hex(" ").upper()) == "***"

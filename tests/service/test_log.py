@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
+from datalogger.config.metering import MeterOptions
 from datalogger.config.secrets import KeyOptions, Secret
 from datalogger.service import log
 from tests.service.conftest import ManualClock
@@ -177,6 +178,24 @@ def test_the_secrets_of_a_configuration_are_hidden(capsys: pytest.CaptureFixture
     structlog.get_logger().info("sent", header=KEY, kind="dsmr-v1")
     [line] = lines(capsys)
     assert (line["header"], line["kind"]) == ("***", "dsmr-v1")
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_the_keys_of_a_meter_are_hidden_in_every_spelling(
+    format: log.Format, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.configure(format=format)
+    key, auth_key = "00112233445566778899AABBCCDDEEFF", "f0 e1 d2 c3 b4 a5 96 87 78 69 5a 4b 3c 2d 1e 0f"
+    log.hide_secrets([MeterOptions(kind="serial", key=Secret(key), auth_key=Secret(auth_key))])
+    for octets in (bytes.fromhex(key), bytes.fromhex(auth_key)):
+        error = ValueError(f"no block of {octets!r}")
+        structlog.get_logger().info(octets.hex(), frame=b"\x7e" + octets, upper=octets.hex(":").upper(), error=error)
+        logging.getLogger("cryptography").error("key %s", octets.hex(" "))
+    text = capsys.readouterr().err.replace("\\\\", "\\")
+    assert text.count("***") == 10
+    for octets in (bytes.fromhex(key), bytes.fromhex(auth_key)):
+        for spelt in (octets.hex(), octets.hex(" "), octets.hex(":"), repr(octets)[2:-1]):
+            assert spelt.lower() not in text.lower()
 
 
 def test_a_key_that_is_an_ordinary_word_does_not_blot_out_the_log(capsys: pytest.CaptureFixture[str]) -> None:
