@@ -14,9 +14,11 @@ from datalogger.cli.simulate_dlms import dlms
 from datalogger.cli.simulating import fault_rate, serve_until_stopped
 from datalogger.clock import SystemClock
 from datalogger.config.words import Duration
+from datalogger.line_settings import LineSettings
 from datalogger.simulation import p1 as meter
 from datalogger.simulation.faults import Fault, Faults
 from datalogger.simulation.lines import Line, PtyLine, TcpLine
+from datalogger.simulation.uart_pty import UartPtyLine
 
 # What a person wants to see of a telegram: its time, the counters, the power.
 _SHOWN = re.compile(rb"^(?:0-0:1\.0\.0|1-\d:[12]\.[78]\.\d)[^(\r]*\(([\w.*]+)\)", re.MULTILINE)
@@ -35,6 +37,11 @@ def simulate() -> None:
     flag_value="",
     metavar="[LINK]",
     help="A serial port (the default); LINK leads to it.",
+)
+@click.option(
+    "--settings",
+    metavar="SETTINGS",
+    help='The serial port is set so ("9600 7E1"): who reads at another speed hears nonsense.',
 )
 @click.option("--tcp", type=address, metavar="HOST:PORT", help="A TCP port, as of ser2net or a network dongle.")
 @click.option(
@@ -70,6 +77,7 @@ def simulate() -> None:
 @click.option("-v", "--verbose", is_flag=True, help="A line on standard error for each telegram.")
 def p1(
     link: str | None,
+    settings: str | None,
     tcp: tuple[str, int] | None,
     interval: Duration,
     step: Duration | None,
@@ -98,8 +106,8 @@ def p1(
     check sum), duplicate, silence, disconnect (in the middle; back after --pause), dribble.
     """
     lines: list[Line] = []
-    if link is not None or tcp is None:
-        lines.append(PtyLine(Path(link) if link else None))
+    if link is not None or settings is not None or tcp is None:
+        lines.append(_port(Path(link) if link else None, settings))
     if tcp is not None:
         lines.append(TcpLine(*tcp))
     try:
@@ -120,6 +128,15 @@ def p1(
         )
     except OSError as error:
         raise click.ClickException(error.strerror or str(error)) from error
+
+
+def _port(link: Path | None, settings: str | None) -> Line:
+    if settings is None:
+        return PtyLine(link)
+    try:
+        return UartPtyLine(link, LineSettings.parse(settings))
+    except ValueError as error:
+        raise click.UsageError(f"--settings: {error}") from None
 
 
 def _describe(telegram: bytes, struck: Sequence[Fault]) -> str:

@@ -72,6 +72,14 @@ def test_a_system_title_is_given_where_the_meter_leaves_it_out(tmp_path: Path) -
     assert report["security"]["system_title"] == title
 
 
+def test_a_shared_capture_brings_the_title_that_its_meter_leaves_out(tmp_path: Path) -> None:
+    found = case("system_title_len_0")
+    title = case("suite2_aes256").expected["messages"][0]["system_title"]
+    shared = tmp_path / "shared.hex"
+    shared.write_text(f"# system-title: {title}\n" + found.path.read_text())
+    assert [line["security"]["system_title"] for line in lines(run(str(shared)))] == [title]
+
+
 def test_a_profile_that_is_named_gives_the_meaning_the_meter_does_not_say() -> None:
     found = case("ch_lg_e570_vse2026")
     assert any("unscaled" in record for record in lines(run(str(found.path)))[0]["records"])

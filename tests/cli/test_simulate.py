@@ -205,3 +205,19 @@ def test_a_link_that_would_overwrite_a_file_is_refused_by_name(tmp_path: Path) -
     result = CliRunner().invoke(simulate, ["p1", "--pty", str(plain)])
     assert result.exit_code == 1
     assert f"{plain} exists and is no link to a terminal: choose another path" in result.output
+
+
+def test_line_settings_that_make_no_sense_are_refused_with_the_mend() -> None:
+    result = CliRunner().invoke(simulate, ["p1", "--settings", "fast"])
+    assert result.exit_code == 2
+    assert "2400 8E1" in result.output
+
+
+@pytest.mark.parametrize(("settings", "heard"), [("115200 8N1", True), ("9600 7E1", False)])
+def test_only_who_reads_at_the_speed_of_the_meter_hears_its_telegrams(settings: str, heard: bool) -> None:
+    """The source reads at 115200 baud."""
+    options = ["--pty", "--settings", settings, "--interval", "10ms", "--step", "1s", "--start", START, "--count", "3"]
+    with meter(*options, "--wait") as process:
+        octets = asyncio.run(everything(serial_port(address(process))))
+        assert octets
+        assert (octets == b"".join(each(3))) is heard
