@@ -72,9 +72,12 @@ def _pinned(push: Push, profiles: Profiles, pinned: str) -> tuple[Profile | None
     profile = profiles.get(pinned)
     if profile is None:
         return None, [Notice("profile_mismatch", f'there is no profile "{pinned}": see `datalogger profiles list`')]
-    if _can_be_of(push, profile.match):
-        return profile, []
     fitting, _ = recognise(push, profiles)
+    if _can_be_of(push, profile.match):
+        if fitting is None or set(fitting.makers) & set(profile.makers):
+            return profile, []
+        told = f"this push looks like {fitting.id}, and is read as {pinned} because that is configured"
+        return profile, [Notice("profile_mismatch", told)]
     if fitting is not None:
         mend = f"it is of {fitting.id}; without a configured profile each list of a meter gets its own"
     else:

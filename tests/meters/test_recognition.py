@@ -172,6 +172,18 @@ def test_a_push_of_another_list_of_the_meter_is_named_where_one_list_is_configur
     assert notice.detail.endswith("kaifa-3p-l2: positional, os(6) u16")
 
 
+def test_a_configured_profile_of_another_maker_is_taken_and_doubted() -> None:
+    built_in = load()
+    named = {"1-0:0.2.129": octets(b"KFM_001"), "0-0:96.1.0": u32(1), "0-0:96.1.7": u32(2), "0-0:1.0.0": u32(3)}
+    pushed = flat(named, types=(9,) * 36)
+    assert recognise(pushed, built_in, pinned="kaifa-se-flat") == (built_in["kaifa-se-flat"], [])
+
+    got, (notice,) = recognise(pushed, built_in, pinned="lg-e450")
+
+    assert got is built_in["lg-e450"]
+    assert notice.reason == "profile_mismatch" and "kaifa-se-flat" in notice.detail and "lg-e450" in notice.detail
+
+
 def test_a_configured_profile_of_names_is_not_taken_for_a_body_without_names() -> None:
     assert found(positional(u32(1)), *CHOICE, pinned="direct") == "profile_mismatch"
 
