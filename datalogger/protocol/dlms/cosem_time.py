@@ -3,8 +3,9 @@
 Any field may say "not specified" or "every": what has no moment is None, never a guess.
 """
 
+import struct
 from calendar import monthrange
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -17,7 +18,8 @@ standard: the zone's standard time all year; the deviation is not looked at
 arrival:  nothing of use
 """
 
-DATE_TIME_SIZE, DATE_SIZE, TIME_SIZE = 12, 5, 4
+DATE_TIME_SIZE = 12
+_FIELDS = struct.Struct(">H7BhB")
 
 YEARS = range(1970, 9999)  # so that every zone has this moment; and no meter's clock can mean an earlier one
 _PLAUSIBLE_YEARS = range(1990, 2101)
@@ -43,45 +45,28 @@ class CosemTime(NamedTuple):
     status: int | None
 
 
+@lru_cache(maxsize=16)  # a push names its moment in several places, and is asked for it twice
 def parse(octets: bytes) -> CosemTime | None:
     """None where these are not twelve octets."""
     if len(octets) != DATE_TIME_SIZE:
         return None
-    day, clock = parse_date(octets[:5]), parse_time(octets[5:9])
-    deviation: int | None = int.from_bytes(octets[9:11], "big", signed=True)
-    status = octets[11]
+    # The day of the week is not looked at: meters fill it with anything. Nor are hundredths, which no meter's clock is
+    # worth: so what was pushed in one second has one time.
+    year, month, day, _, hour, minute, second, hundredths, deviation, status = _FIELDS.unpack(octets)
     return CosemTime(
-        datetime.combine(day, clock) if day is not None and clock is not None else None,
-        deviation if deviation is not None and abs(deviation) <= _LARGEST_DEVIATION else None,
+        _local(year, month, day, hour, minute, second) if hundredths <= 99 or hundredths == _ANY else None,
+        deviation if abs(deviation) <= _LARGEST_DEVIATION else None,
         None if status == _ANY else status,
     )
 
 
-def parse_date(octets: bytes) -> date | None:
-    """Five octets: year, month, day of month, day of week (not looked at: meters fill it with anything)."""
-    if len(octets) != DATE_SIZE:
+def _local(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime | None:
+    if year not in YEARS:
         return None
-    year, month, day = int.from_bytes(octets[:2], "big"), octets[2], octets[3]
-    if year not in YEARS or not 1 <= month <= 12:
-        return None
-    if day in (_LAST_DAY, _DAY_BEFORE_LAST):
+    if day in (_LAST_DAY, _DAY_BEFORE_LAST) and 1 <= month <= 12:
         day += monthrange(year, month)[1] - _LAST_DAY
     try:
-        return date(year, month, day)
-    except ValueError:
-        return None
-
-
-def parse_time(octets: bytes) -> time | None:
-    """Four octets: hour, minute, second, and hundredths, which no meter's clock is worth: they are left out, so that
-    what was pushed in one second has one time."""
-    if len(octets) != TIME_SIZE:
-        return None
-    hour, minute, second, hundredths = octets
-    if hundredths > 99 and hundredths != _ANY:
-        return None
-    try:
-        return time(hour, minute, second)
+        return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 the offset is for others to say
     except ValueError:
         return None
 
@@ -94,16 +79,15 @@ def resolve(octets: bytes, zone: tzinfo, policy: Policy) -> datetime | None:
     if policy == "standard":
         return found.local.replace(tzinfo=_standard(zone, found.local.year))
     if policy == "trust" and found.deviation is not None:
-        return _by_deviation(found.local, found.deviation)
+        return found.local.replace(tzinfo=_fixed(timedelta(minutes=-found.deviation)))
     return _in_zone(found.local, found.status, zone)
 
 
 def sent(octets: bytes, zone: tzinfo, policy: Policy) -> datetime | None:
     """As `resolve`, but what the meter says of its deviation always holds: the time as it was sent."""
     found = parse(octets)
-    if found is not None and found.local is not None and found.deviation is not None:
-        return _by_deviation(found.local, found.deviation)
-    return resolve(octets, zone, "standard" if policy == "standard" else "local")
+    states_it = found is not None and found.deviation is not None
+    return resolve(octets, zone, "trust" if states_it else "standard" if policy == "standard" else "local")
 
 
 def looks_like(octets: bytes) -> bool:
@@ -127,15 +111,16 @@ def looks_like(octets: bytes) -> bool:
     )
 
 
-def _by_deviation(local: datetime, deviation: int) -> datetime:
-    return local.replace(tzinfo=timezone(timedelta(minutes=-deviation)))
+@lru_cache(maxsize=64)
+def _fixed(offset: timedelta) -> timezone:
+    return timezone(offset)
 
 
 def _in_zone(local: datetime, status: int | None, zone: tzinfo) -> datetime:
     """Local time; the clock status says which of the two in the doubled hour, the first where there is none."""
     second = status is not None and not status & _DAYLIGHT_SAVING
-    offset = local.replace(tzinfo=zone, fold=int(second)).utcoffset()
-    return local.replace(tzinfo=timezone(offset or timedelta(0)))
+    offset = zone.utcoffset(local.replace(fold=1) if second else local)
+    return local.replace(tzinfo=_fixed(offset or timedelta(0)))
 
 
 @lru_cache(maxsize=256)

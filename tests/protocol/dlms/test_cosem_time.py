@@ -1,12 +1,11 @@
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalogger.protocol.dlms import cosem_time
 from datalogger.protocol.dlms.cosem_time import CosemTime, Policy, looks_like, parse, resolve, sent
 from tests.protocol.dlms.corpus import METERS, SEED
 
@@ -74,13 +73,9 @@ def test_what_names_no_moment_has_no_time(octets: str) -> None:
         assert sent(encoded, AMSTERDAM, policy) is None
 
 
-def test_dates_and_times_alone_are_read() -> None:
-    assert cosem_time.parse_date(bytes.fromhex("07E9031E07")) == date(2025, 3, 30)
-    assert cosem_time.parse_date(bytes.fromhex("07E902FEFF")) == date(2025, 2, 28)
-    assert cosem_time.parse_date(bytes.fromhex("07E9FFFFFF")) is None
-    assert cosem_time.parse_time(bytes.fromhex("030005FF")) == time(3, 0, 5)
-    assert cosem_time.parse_time(bytes.fromhex("17000563")) == time(23, 0, 5)  # the hundredths are left out
-    assert cosem_time.parse_time(bytes.fromhex("FF0005FF")) is None
+def test_days_counted_from_the_end_of_the_month_and_no_hundredths() -> None:
+    assert parse(bytes.fromhex("07E902FEFF 17000563 8000 00")) == CosemTime(datetime(2025, 2, 28, 23, 0, 5), None, 0)
+    assert parse(bytes.fromhex("07E80CFDFF 030005FF 8000 00")) == CosemTime(datetime(2024, 12, 30, 3, 0, 5), None, 0)
 
 
 def test_a_trusted_deviation_says_how_far_utc_is() -> None:
