@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from datalogger.errors import DecodeError
 from datalogger.meters import profiles
 from datalogger.meters.recognition import recognise
+from datalogger.protocol.dlms import apdu, axdr
 from datalogger.protocol.dlms.axdr import Leaf
 from datalogger.protocol.dlms.security import AUTHENTICATED, Keys
 from datalogger.protocol.p1.telegram import decode_telegram
@@ -26,6 +27,7 @@ _INVOKE_ID = slice(2, 5)  # of a data-notification; the octet before are its pri
 _DATES = frozenset((25, 26))
 _WIDE = 4  # octets: what holds no value is a class, an attribute, a scaler or a unit, and shorter than this
 _SHORT = 2  # octets: a tariff, a state
+_ORIGINATOR, _RECIPIENT = 1, 2  # of the fields of a general-ciphering header: their system titles
 _MESSAGE = (96, 13)  # C, D of what an operator writes to a customer
 _NAMED_BY_MAKER = 3  # octets of a system title; the rest is the serial number
 
@@ -126,10 +128,32 @@ class _Neutraliser:
             return message
         self._replaced["invocation counter"] += 1
         counter = (message.counter + self._counter_shift) % 2**32
+        message = replace(message, envelope=self._other_header(message.envelope))
         if not message.title:
             return replace(message, counter=counter)
         self._replaced["system title"] += 1
         return replace(message, counter=counter, title=self._other_title(message.title))
+
+    def _other_header(self, envelope: bytes) -> bytes:
+        """Of general-ciphering, what stands around the system title: who it is for, which transaction, when."""
+        if envelope[0] != apdu.GENERAL_CIPHERING:
+            return envelope
+        written = bytearray(envelope)
+        end = 1
+        for number in range(apdu.HEADER_FIELDS):
+            size, at = axdr.length(envelope, end)
+            end = at + size
+            field = envelope[at:end]
+            if number == _ORIGINATOR or not field:
+                continue
+            self._replaced["header"] += 1
+            if number == _RECIPIENT and size == apdu.TITLE_SIZE:
+                written[at:end] = self._other_title(field)
+            elif size in DATE_OCTETS and read_date(field) is not None:
+                written[at:end] = self._date(field)
+            else:
+                written[at:end] = self._substitutes.octets(field)
+        return bytes(written)
 
     def _other_title(self, title: bytes) -> bytes:
         if title not in self._titles:

@@ -19,6 +19,10 @@ _HEX_ALPHABETS = (_DIGITS, b"ABCDEF", b"abcdef")
 _INTEGERS = {5: ">i", 6: ">I", 16: ">h", 18: ">H", 20: ">q", 21: ">Q"}  # A-XDR tag → how it is written
 _FLOATS = {23: ">f", 24: ">d"}
 
+# Substitutes that are drawn for one that shows no number of the capture. Where they all do, the capture is so full of
+# numbers that one of them, met by chance, tells nothing.
+TRIES = 1000
+
 # A number up to this is a flag, a count or a tariff: it tells nothing of a home, and perhaps much of a meter.
 TELLING = 10
 
@@ -70,7 +74,9 @@ class Substitutes:
             if most is not None:
                 high = min(high, most - 1)
             other = abs(number)
-            while other == abs(number) or self._shows_a_secret(str(other).encode()):
+            for _ in range(TRIES):
+                if other != abs(number) and not self._shows_a_secret(str(other).encode()):
+                    break
                 other = self._dice.randint(low, high)
             self._numbers[number, most] = other if number > 0 else -other
         return self._numbers[number, most]
@@ -106,7 +112,9 @@ class Substitutes:
         if word not in self._words:
             alphabets = _ALPHABETS if private else _HEX_ALPHABETS if _HEX_ID.fullmatch(word) else (_DIGITS,)
             other = self._another(word, alphabets)
-            while self._shows_a_secret(other):
+            for _ in range(TRIES):
+                if not self._shows_a_secret(other):
+                    break
                 other = self._another(word, alphabets)
             self._words[word] = other
         return self._words[word]

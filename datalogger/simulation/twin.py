@@ -211,7 +211,11 @@ class Capture:
         if block.last:
             blocks, self._blocks = self._blocks, []
             joined = tuple(place for _, part, _ in blocks for place in part)
-            self._packet(joined, tuple(number for _, _, numbers in blocks for number in numbers), framing)
+            numbers = tuple(number for _, _, numbers in blocks for number in numbers)
+            if joined and self.octets[joined[0]] == apdu.GENERAL_BLOCK_TRANSFER:  # nothing nests without end
+                self._refuse(numbers, DecodeError(Reason.APDU_TAG, "a block inside a block transfer"))
+                return
+            self._packet(joined, numbers, framing)
 
     def _give_up_blocks(self) -> None:
         lost, self._blocks = self._blocks, []

@@ -9,6 +9,7 @@ import pytest
 
 from datalogger.meters import profiles
 from datalogger.meters.recognition import recognise
+from datalogger.protocol.bare import ApduFramer
 from datalogger.protocol.dlms import apdu, untagged
 from datalogger.protocol.dlms.items import Data, Push, Telegram
 from datalogger.protocol.dlms.messages import DataNotification, Envelope, EventNotification
@@ -303,3 +304,26 @@ def test_a_meter_that_leaves_its_title_out_gets_another_title_to_leave_out() -> 
     assert push.security is not None and push.security.tag == "verified"
     comment = b"# system-title: " + twin.system_title.hex().encode()
     assert meters.described("mine", comment, twin.octets).system_title == twin.system_title
+
+
+def test_a_general_ciphering_header_tells_nothing_of_the_home() -> None:
+    keys = Keys(bytes(range(16)), bytes(range(16, 32)))
+    fields = (b"86543211", b"LGZ\1\2\3\4\5", b"GRIDHOME", bytes.fromhex("07E70C1F0517000000FFC480"), b"INFO12345")
+    head = b"".join(bytes((len(field),)) + field for field in fields)
+    title, counter = fields[1], 7
+    push = bytes.fromhex("0F0000000000020106000186A1")
+    content = seal(push, title, counter, 0x30, keys, head)
+    octets = apdu.build(Envelope(apdu.GENERAL_CIPHERING, title, 0x30, counter, content, head))
+    twin = twin_of(octets, keys)
+    assert twin.messages == 1
+    assert not [field for field in fields if field in twin.octets]
+    (envelope, _) = apdu.parse(twin.octets)
+    assert isinstance(envelope, Envelope) and len(envelope.header) == len(head)
+    assert len(pushes(twin.octets, twin.keys)) == 1
+
+
+def test_a_capture_of_every_number_there_is_has_a_twin() -> None:
+    lows = range(9_980, 14_080)
+    octets = b"".join(bytes.fromhex("0F0000000000020106") + number.to_bytes(4) for number in lows)
+    twin = neutralise(Capture(octets, framer=ApduFramer()), random.Random(0))
+    assert twin.messages == len(lows)

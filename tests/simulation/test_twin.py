@@ -1,7 +1,10 @@
 import pytest
 from msgspec.structs import replace
 
+from datalogger.protocol.bare import ApduFramer
+from datalogger.protocol.dlms import apdu
 from datalogger.protocol.dlms.items import Push, Telegram
+from datalogger.protocol.dlms.messages import Block
 from datalogger.protocol.dlms.security import Keys
 from datalogger.protocol.framing import Reason
 from datalogger.protocol.hdlc import framer, header
@@ -140,3 +143,12 @@ def test_a_lost_frame_takes_its_message_with_it() -> None:
     capture = Capture(one.octets)
     for number in capture.messages[0].frames:
         assert not any(isinstance(found, Push) for found in read(capture.without(one.octets, number)))
+
+
+def test_blocks_within_blocks_without_end_are_refused() -> None:
+    nested = bytes.fromhex("0F00000000000201")
+    for _ in range(800):
+        nested = apdu.build(Block(1, True, nested))
+    capture = Capture(nested, framer=ApduFramer())
+    assert not capture.messages
+    assert [rejected.reason for rejected in capture.left_out] == [Reason.APDU_TAG]
