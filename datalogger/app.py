@@ -15,10 +15,12 @@ from datalogger.config.load import load
 from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import Configuration, SinkOptions, SourceOptions
 from datalogger.errors import ConfigError, SpoolError
-from datalogger.meters import counters
+from datalogger.meters import counters, profiles
+from datalogger.meters.profiles import Profiles
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline import metering
+from datalogger.pipeline.counting import CounterKeeper
 from datalogger.pipeline.forwarder import Forwarder, State
 from datalogger.pipeline.hub import Hub
 from datalogger.pipeline.reader import Reader
@@ -72,9 +74,8 @@ class Daemon:
         self._spool = Spool(configuration.spool, configuration.sinks, clock=clock, metrics=metrics)
         self._router = Router(_routes(configuration.sinks))
         spool = configuration.spool
-        self._counters = metering.CounterKeeper(
-            None if spool.durability == "memory" else counters.beside(spool.path), clock
-        )
+        self._counters = CounterKeeper(None if spool.durability == "memory" else counters.beside(spool.path), clock)
+        self._profiles = _profiles(configuration)
         self._hub = Hub(self._spool, self._router, clock=clock, metrics=metrics, watchers=watchers)
         self._started = False
 
@@ -118,21 +119,21 @@ class Daemon:
             self._start_sink(name, configuration.sinks[name])
         # Sources last, and closed for no longer than it takes to open them: what the meter says meanwhile is gone.
         gone_sources = _changed(before.sources, configuration.sources)
-        if before.meters != configuration.meters:
+        if self._profiles_changed(configuration):
             gone_sources = list(before.sources)
         await self._stop_sources(gone_sources)
         for name in gone_sources:
             service_log.forget(f"source:{name}", f"rejected:{name}", f"turned:{name}", f"lost:{name}")
-        for name in configuration.sources:
-            if name in gone_sources or name not in before.sources:
-                self._start_source(name, configuration.sources[name])
+        started = [name for name in configuration.sources if name in gone_sources or name not in before.sources]
+        for name in started:
+            self._start_source(name, configuration.sources[name])
         for name in before.sources.keys() - configuration.sources.keys():
             self._metrics.forget("source", name)
         for name in before.sinks.keys() - configuration.sinks.keys():
             self._metrics.forget("sink", name)
         log.info(
             "configuration reloaded",
-            sources=", ".join(_changed(configuration.sources, before.sources)) or "unchanged",
+            sources=", ".join(started) or "unchanged",
             sinks=", ".join(_changed(configuration.sinks, before.sinks)) or "unchanged",
         )
 
@@ -169,7 +170,7 @@ class Daemon:
             name,
             source,
             metering.framer(options),
-            metering.decoder(options, self._counters.counters, self.configuration.meters.profiles),
+            metering.decoder(options, self._counters.counters, self._profiles),
             self._hub,
             silence=options.silence,
             clock=self._clock,
@@ -203,6 +204,15 @@ class Daemon:
         for task in tasks:
             self._heartbeats.forget(task)
 
+    def _profiles_changed(self, configuration: Configuration) -> bool:
+        """Take up the profiles as they are now: the same directory may hold others."""
+        before = self._profiles
+        try:
+            self._profiles = _profiles(configuration)
+        except ConfigError as error:  # they were right a moment ago, when the configuration was read
+            log.error("the meter profiles are not right; the old ones stay in force", problem=str(error))
+        return self._profiles != before
+
     async def _finish_sinks(self, names: Iterable[str], *, drain: bool) -> None:
         names = list(names)
         tasks = [f"sink:{name}" for name in names]
@@ -220,6 +230,12 @@ def _routes(sinks: Mapping[str, SinkOptions]) -> list[Route]:
         Route(name, None if options.sources is None else frozenset(options.sources), options.every, options.accepts)
         for name, options in sinks.items()
     ]
+
+
+def _profiles(configuration: Configuration) -> Profiles | None:
+    """Those of a person's own directory and the built-in ones; None without one, so that P1 alone never reads any."""
+    directory = configuration.meters.profiles
+    return None if directory is None else profiles.load(directory)
 
 
 def _changed(mine: Mapping[str, Options], theirs: Mapping[str, Options]) -> list[str]:

@@ -23,10 +23,10 @@ from datalogger.meters import profiles
 from datalogger.meters.decoder import MeterDecoder
 from datalogger.meters.meaning import Reading
 from datalogger.model import Report
-from datalogger.pipeline.metering import FRAMERS
 from datalogger.protocol import detect
 from datalogger.protocol.decoder import Notice
 from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.framers import FRAMERS
 from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
 
 BLOCK = 64 * 1024  # octets read at once

@@ -42,12 +42,6 @@ class Profiles(Mapping[str, Profile]):
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
 
 def load(directory: Path | None = None) -> Profiles:
     """The built-in profiles, and those of `directory` before them: a file of the same name replaces the built-in one.

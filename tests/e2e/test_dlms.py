@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,28 @@ async def test_meters_that_connect_and_push_are_read_each_on_its_own(tmp_path: P
         await until(lambda: len(archived(tmp_path)) == 3, "two more are read")
         await until(lambda: counted(daemon, "truncated") == 1, "what the first left unfinished is counted")
         await until(lambda: counted(daemon, "noise") == 1, "and the stranger")
+
+
+async def test_a_profile_of_one_s_own_that_was_changed_is_taken_up_by_a_reload(tmp_path: Path, cable: Cable) -> None:
+    model = built_in("kaifa-at")
+    write_keys(tmp_path, model.keys.encryption)
+    own = tmp_path / "mine" / "at-noe.toml"
+    own.parent.mkdir()
+    text = (resources.files("datalogger.meters") / "profiles" / "at-noe.toml").read_text("utf-8")
+    own.write_text(text.replace("0-0:96.1.0", "0-0:96.1.8"))
+    path = write(tmp_path, serial(cable, 'key_file = "meter.key"\nbaud_rate = 115200'))
+    path.write_text(path.read_text() + '[meters]\nprofiles = "mine"\n')
+    pushes = meter("kaifa-at", datetime(2026, 11, 20, 12, tzinfo=UTC))
+    async with Process(path) as daemon:
+        await cable.send(next(pushes))
+        await until(lambda: len(archived(tmp_path)) == 1, "it is read with the first")
+        own.write_text(text.replace("0-0:96.1.0", "0-0:96.1.9"))
+        daemon.hang_up()
+        await until(lambda: logged(daemon, "configuration reloaded", sources="house"), "the reload is done")
+        await until(lambda: daemon.metric("datalogger_source_up", source="house") == 1, "the port is open again")
+        await cable.send(next(pushes))
+        await until(lambda: len(archived(tmp_path)) == 2, "it is read with the second")
+        daemon.hang_up()
+        await until(lambda: logged(daemon, "configuration reloaded", sources="unchanged"), "nothing has changed now")
+    last = [report["records"][-1]["obis"] for report in archived(tmp_path)]
+    assert last == ["0-0:96.1.8*255", "0-0:96.1.9*255"]
