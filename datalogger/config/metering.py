@@ -163,7 +163,7 @@ class MeterOptions(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fiel
     def worth_knowing(self) -> list[str]:
         said = []
         if self.key is not None:
-            if self.key == self.auth_key and self.key is not NOT_READ:
+            if NOT_READ not in (self.key, self.auth_key) and self.keys.encryption == self.keys.authentication:
                 said.append("auth_key: the same as key: operators give two different ones; is one pasted twice?")
             if self.auth_key is None and self.policy is None:
                 said.append(
