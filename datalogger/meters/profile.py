@@ -7,17 +7,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-TypeWord = Literal[
-    "null", "array", "structure", "bool", "bits", "i32", "u32", "os", "vs", "utf8", "bcd", "i8", "i16", "u8", "u16",
-    "compact", "i64", "u64", "enum", "f32", "f64", "date-time", "date", "time",
-]  # fmt: skip
+from datalogger.protocol.dlms import cosem_time
+from datalogger.protocol.framing import Framing
 
 ShortName = Annotated[str, Meta(pattern=r"^(\d{1,3}-\d{1,3}:)?\d{1,3}\.\d{1,3}\.\d{1,3}$")]
 """`A-B:C.D.E`, or `C.D.E` for any A-B."""
 
 Scaler = Annotated[int, Meta(ge=-12, le=12)]
 
-ClockPolicy = Literal["trust", "local", "standard", "arrival"]
+ClockPolicy = cosem_time.Policy
 
 
 def groups(name: ShortName) -> bytes:
@@ -124,7 +122,7 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     serial: tuple[str, ...] = ()
     """Most likely first: "2400 8E1"."""
-    framing: tuple[Literal["hdlc", "mbus", "apdu", "wrapper", "p1"], ...] = ("hdlc",)
+    framing: tuple[Framing, ...] = ("hdlc",)
     interface: str = ""
     """Socket and level: "RJ45 M-Bus", "RJ12 P1, inverted"."""
     interval: str = ""
@@ -149,6 +147,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     countries: tuple[str, ...]
     """ISO 3166: "NO", "SE" …"""
     operators: tuple[str, ...] = ()
+    """Of the first of the countries."""
     sources: tuple[str, ...]
     """Where the meaning is known from, in own words, with marks of certainty."""
     match: Match = Match()

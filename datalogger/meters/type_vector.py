@@ -114,11 +114,6 @@ def _overlap(one: Slot, other: Slot) -> bool:
     return len(lengths) <= 1 and len(elements) <= 1
 
 
-def describe_tags(types: Sequence[int]) -> str:
-    """The vector of these tags, runs drawn together."""
-    return _drawn_together([_word(tag) for tag in types])
-
-
 def describe(items: Sequence[Item]) -> str:
     """The vector of these values: types and lengths of strings, never what is in them."""
     return _drawn_together([_described(item.data) for item in items])

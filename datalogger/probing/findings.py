@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from datalogger.line_settings import LineSettings
-from datalogger.meters.profile import Profile
+from datalogger.meters.profile import Profile, title_prefix
 from datalogger.model import Report
 from datalogger.pipeline.hints import HINTS
 from datalogger.probing.candidates import usual
@@ -120,7 +120,7 @@ def _families(ear: Ear, title: str, profiles: Mapping[str, Profile], *, speed: i
     named = dict.fromkeys(report.profile for report in reversed(ear.reports) if report.profile in profiles)
     if named or not title:
         return tuple(profiles[name] for name in named)
-    maker, octets = _maker(title), bytes.fromhex(title)
+    maker = _maker(title)
     possible = [
         profile
         for profile in profiles.values()
@@ -129,13 +129,12 @@ def _families(ear: Ear, title: str, profiles: Mapping[str, Profile], *, speed: i
         and ear.framing in profile.line.framing
         and (speed is None or speed in {settings.baud_rate for settings in usual(profile)})
     ]
-    titled = [profile for profile in possible if any(octets.startswith(_octets(each)) for each in profile.match.titles)]
+    titled = [
+        profile
+        for profile in possible
+        if any(title.startswith(title_prefix(prefix)) for prefix in profile.match.titles)
+    ]
     return tuple(titled or possible)
-
-
-def _octets(prefix: str) -> bytes:
-    """Of a system title as profiles write its beginning: text, or hex behind 0x."""
-    return bytes.fromhex(prefix[2:]) if prefix.startswith("0x") else prefix.encode()
 
 
 def _maker(title: str) -> str:

@@ -24,8 +24,8 @@ from datalogger.errors import DecodeError
 from datalogger.protocol.dlms import apdu
 from datalogger.protocol.dlms.axdr import Incomplete
 from datalogger.protocol.framing import Frame, Reason, Rejected
+from datalogger.protocol.hdlc.segments import LLC
 
-LLC = b"\xe6\xe7\x00"
 MAX_APDU = 16 * 1024  # octets, LLC included; twice the longest telegram that may be in a cipher block
 MAX_NOISE = 4 * 1024  # octets in one noise event
 MAX_SLICE = 4 * 1024  # octets taken in at once, so that the buffer is bounded however much `feed` is given

@@ -1,8 +1,8 @@
 """Pushes as they are without a link layer: one of each form."""
 
-from datalogger.protocol.bare import LLC
 from datalogger.protocol.dlms import apdu
 from datalogger.protocol.dlms.messages import Block, Envelope
+from datalogger.protocol.hdlc.segments import LLC
 from datalogger.protocol.wrapper import HEADER_SIZE
 from tests.protocol.dlms.corpus import METERS, SEED, Case, case
 

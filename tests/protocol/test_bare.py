@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalogger.protocol import bare
-from datalogger.protocol.bare import LLC, MAX_APDU, ApduFramer, begins_push
+from datalogger.protocol.bare import MAX_APDU, ApduFramer, begins_push
 from datalogger.protocol.dlms import apdu
 from datalogger.protocol.dlms.messages import Block, Envelope
 from datalogger.protocol.framing import Frame, Reason, Rejected
+from datalogger.protocol.hdlc.segments import LLC
 from tests.protocol.dlms.corpus import Case, case
 from tests.protocol.invariants import Event, cut, events_of, joined, payloads
 from tests.protocol.pushes import BARE_CASES, CIPHER_BLOCKS, PUSHES

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from datalogger.protocol import bare, detect, wrapper
 from datalogger.protocol.hdlc import framer as hdlc
+from datalogger.protocol.hdlc.segments import LLC
 from datalogger.protocol.mbus import framer as mbus
 from datalogger.protocol.p1 import framer as p1
 from tests.protocol.hdlc.corpus import hdlc_frames
@@ -88,7 +89,7 @@ CIPHERED = BARE._replace(
     name="apdu-ciphered",
     framer=lambda: bare.ApduFramer(only_ciphered=True),
     frames=CIPHER_BLOCKS,
-    tokens=tuple(token for token in BARE.tokens if not token.endswith(bare.LLC)),  # behind it a block is another's
+    tokens=tuple(token for token in BARE.tokens if not token.endswith(LLC)),  # behind it a block is another's
 )
 
 

@@ -36,11 +36,6 @@ def decode(octets: bytes, start: int) -> tuple[Data, int]:
     return (axdr.STRUCTURE, [(22, octets[start + 3]), (axdr.ARRAY, entries)]), at
 
 
-def end_of(octets: bytes, start: int) -> int:
-    """Where the body at `start` ends; raises as `decode` does."""
-    return decode(octets, start)[1]
-
-
 def encode(body: Data) -> bytes:
     """The octets of what `decode` gave."""
     enum, (_, entries) = body[1]
