@@ -1,5 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
+from structlog.testing import capture_logs
+
 from datalogger.model import Record, Report
 from datalogger.obis import Obis
 from datalogger.routing import Route, Router
@@ -60,3 +62,41 @@ def test_the_long_list_of_every_hour_is_not_held_back_by_the_short_one_of_every_
     long = Report(protocol="dlms", source="house", meter="1", records=short.records * 2)
     assert passed(router, short, [0, 2.5, 5]) == [0]
     assert passed(router, long, [10, 20]) == [10]
+
+
+PUSH = Report(protocol="dlms", source="field")
+DSMR_READER = Route("attic", accepts=frozenset({"p1"}))
+
+
+def test_a_sink_is_not_sent_what_it_cannot_take() -> None:
+    router = Router([DSMR_READER, Route("archive")])
+    assert router.wanted(HOUSE, NOON) == ["attic", "archive"]
+    assert router.wanted(PUSH, NOON) == ["archive"]
+
+
+def test_what_a_sink_cannot_take_is_said_once_for_each_source_and_again_after_a_reload() -> None:
+    router = Router([DSMR_READER, Route("archive")])
+    with capture_logs() as said:
+        for seconds in range(5):
+            for report in (PUSH, HOUSE, Report(protocol="dlms", source="barn")):
+                router.wanted(report, NOON + timedelta(seconds=seconds))
+        router.replace([DSMR_READER])
+        router.wanted(PUSH, NOON)
+    assert [(line["sink"], line["source"], line["protocol"], line["takes"]) for line in said] == [
+        ("attic", "field", "dlms", "p1"),
+        ("attic", "barn", "dlms", "p1"),
+        ("attic", "field", "dlms", "p1"),
+    ]
+
+
+def test_what_a_sink_was_not_to_have_anyhow_is_not_said() -> None:
+    router = Router([Route("attic", sources=frozenset({"house"}), accepts=frozenset({"p1"}))])
+    with capture_logs() as said:
+        assert router.wanted(PUSH, NOON) == []
+    assert said == []
+
+
+def test_what_a_sink_cannot_take_takes_no_turn_of_what_it_can() -> None:
+    router = Router([Route("attic", every=10, accepts=frozenset({"p1"}))])
+    assert router.wanted(Report(protocol="dlms", source="house"), NOON) == []
+    assert router.wanted(HOUSE, NOON + timedelta(seconds=1)) == ["attic"]
