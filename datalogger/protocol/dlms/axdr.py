@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Any
 
 from datalogger.errors import DecodeError
 from datalogger.protocol.dlms import compact_array
@@ -12,6 +13,7 @@ from datalogger.protocol.dlms.axdr_types import (
     COMPACT_ARRAY,
     EMPTY,
     FIXED,
+    FORMATS,
     INTEGER,
     LONG_UNSIGNED,
     MAX_DEPTH,
@@ -35,16 +37,25 @@ __all__ = ["ARRAY", "COMPACT_ARRAY", "OCTET_STRING", "STRUCTURE", "Incomplete", 
            "decode", "encode", "encode_length", "end_of", "leaves", "length"]  # fmt: skip
 
 # Nearly all structures that meters push are one of these, and are read faster than others, by how they begin:
-# 1. {scaler, unit} and the entries of a push object list, which are the same in every push: octets to look up
-# 2. {name, number[, {scaler, unit}]}
-_ENTRY = -1
-_USUAL = {
-    bytes((STRUCTURE, 2, INTEGER)): 6,
-    bytes((STRUCTURE, 4, LONG_UNSIGNED)): 18,
-    bytes((STRUCTURE, 2, OCTET_STRING)): _ENTRY,
-    bytes((STRUCTURE, 3, OCTET_STRING)): _ENTRY,
-}
+# 1. {name, number[, {scaler, unit}]}: by the tag of the number, what reads name, number and the rest, and their size
+# 2. {scaler, unit} and the entries of a push object list, which are the same in every push: octets to look up
 _SCALER_SIZE, _NAME_SIZE = 6, 6
+_NUMBER_AT = 4 + _NAME_SIZE
+
+
+def _entries(rest: int) -> list[tuple[Callable[[bytes, int], tuple[Any, ...]], int] | None]:
+    forms = {tag: struct.Struct(f">4x{_NAME_SIZE}sB{form}{rest}s") for tag, form in FORMATS.items()}
+    return [(forms[tag].unpack_from, forms[tag].size) if tag in forms else None for tag in range(256)]
+
+
+_ENTRIES = {
+    bytes((STRUCTURE, 2, OCTET_STRING, _NAME_SIZE)): _entries(0),
+    bytes((STRUCTURE, 3, OCTET_STRING, _NAME_SIZE)): _entries(_SCALER_SIZE),
+}
+_USUAL = {
+    bytes((STRUCTURE, 2, INTEGER)): _SCALER_SIZE,
+    bytes((STRUCTURE, 4, LONG_UNSIGNED)): 18,
+}
 
 
 def decode(octets: bytes, start: int = 0) -> tuple[Data, int]:
@@ -86,7 +97,7 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
     # The one loop that every push runs through, value by value: so all that is frequent is read in place,
     # and a structure costs no call.
     total = len(octets)
-    usual = _USUAL.get
+    entries, usual = _ENTRIES.get, _USUAL.get
     values: list[Data] = []
     append = values.append
     to_come = iter(range(1))
@@ -109,15 +120,22 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
                 append((tag, octets[at:end]))
                 at = end
             elif tag in NESTED:
-                if len(outer) < MAX_DEPTH - 1 and (kind := usual(octets[at : at + 3])):
-                    if kind == _ENTRY:
-                        if found := _entry(octets, at):
-                            append(found[0])
-                            at = found[1]
-                            continue
-                    elif known := _known(octets[at : at + kind]):
+                if len(outer) < MAX_DEPTH - 1:
+                    if forms := entries(octets[at : at + 4]):
+                        form = forms[octets[at + _NUMBER_AT]]
+                        if form and at + form[1] <= total:
+                            name, number_tag, number, scale = form[0](octets, at)
+                            if not scale:
+                                append((tag, [(OCTET_STRING, name), (number_tag, number)]))
+                                at += form[1]
+                                continue
+                            if known := _known(scale):
+                                append((tag, [(OCTET_STRING, name), (number_tag, number), known]))
+                                at += form[1]
+                                continue
+                    elif (width := usual(octets[at : at + 3])) and (known := _known(octets[at : at + width])):
                         append(known)
-                        at += kind
+                        at += width
                         continue
                 count = octets[at + 1]
                 at += 2
@@ -146,21 +164,6 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
             if not outer:
                 return values, at
             append, to_come = outer.pop()
-
-
-def _entry(octets: bytes, at: int) -> tuple[Data, int] | None:
-    """The structure of name, number and perhaps scaler and unit at `at`, and its end; None where it is another."""
-    value_at = at + 4 + _NAME_SIZE
-    if octets[at + 3] != _NAME_SIZE or not (fixed := FIXED[octets[value_at]]):
-        return None
-    read, size = fixed
-    value = read(octets, value_at)
-    name = (OCTET_STRING, octets[at + 4 : value_at])
-    end = value_at + size
-    if octets[at + 1] == 2:
-        return (STRUCTURE, [name, value]), end
-    scale = _known(octets[end : end + _SCALER_SIZE])
-    return ((STRUCTURE, [name, value, scale]), end + _SCALER_SIZE) if scale else None
 
 
 @lru_cache(maxsize=1024)  # some dozens for each meter; the same lists are given out again: nobody changes a value

@@ -8,6 +8,7 @@ from datalogger.errors import DecodeError
 from datalogger.model import PushObject
 from datalogger.obis import from_groups
 from datalogger.protocol.dlms import axdr, untagged
+from datalogger.protocol.dlms.axdr import ARRAY, COMPACT_ARRAY, OCTET_STRING, STRUCTURE
 from datalogger.protocol.dlms.items import Data, Item, Layout
 from datalogger.protocol.dlms.messages import DataNotification
 from datalogger.protocol.framing import Reason
@@ -15,9 +16,9 @@ from datalogger.protocol.framing import Reason
 LONG_UNSIGNED, ENUM, INTEGER = 18, 22, 15
 PUSH_SETUP, PUSH_OBJECT_LIST = 40, 2
 NAME_SIZE = 6
-_OBJECT = (LONG_UNSIGNED, axdr.OCTET_STRING, INTEGER, LONG_UNSIGNED)  # class, name, attribute, data index
+_OBJECT = (LONG_UNSIGNED, OCTET_STRING, INTEGER, LONG_UNSIGNED)  # class, name, attribute, data index
 
-_NESTED = frozenset((axdr.ARRAY, axdr.STRUCTURE, axdr.COMPACT_ARRAY))
+_NESTED = frozenset((ARRAY, STRUCTURE, COMPACT_ARRAY))
 
 
 def read(message: DataNotification) -> tuple[Layout, list[Item]]:
@@ -27,7 +28,7 @@ def read(message: DataNotification) -> tuple[Layout, list[Item]]:
         return Layout.UNTAGGED, _untagged(message.body)
     if tag not in _NESTED:
         return Layout.SCALAR, [Item(0, message.body)]
-    if tag == axdr.STRUCTURE and members and (entries := _push_list(members[0])):
+    if tag == STRUCTURE and members and (entries := _push_list(members[0])):
         return Layout.PUSH_LIST, _paired(entries, members)
     return _named(members)
 
@@ -70,12 +71,12 @@ def _named(members: list[Data]) -> tuple[Layout, list[Item]]:
             following -= 1
             continue
         tag, inner = member
-        if tag == axdr.STRUCTURE:
+        if tag == STRUCTURE:
             if item := _entry(position, inner):
                 append(item)
                 layout = Layout.STRUCTURES
                 continue
-        elif tag == axdr.OCTET_STRING and len(inner) == NAME_SIZE and position + 1 < len(members) and _is_name(inner):
+        elif tag == OCTET_STRING and len(inner) == NAME_SIZE and position + 1 < len(members) and _is_name(inner):
             item, following = _pair(members, position)
             append(item)
             if layout is Layout.POSITIONAL:
@@ -96,30 +97,39 @@ def _pair(members: list[Data], position: int) -> tuple[Item, int]:
 def _entry(position: int, members: list[Data]) -> Item | None:
     """One structure of (name, value[, scaler and unit]) or (class, name, attribute, data index, value[, the same])."""
     count = len(members)
-    class_id = attribute = None
-    if 2 <= count <= 3:
-        tag, name = members[0]
-        if tag != axdr.OCTET_STRING or len(name) != NAME_SIZE or not _is_name(name):
-            return None
-        value = members[1]
-        last = count == 2
-    elif 5 <= count <= 6 and tuple([tag for tag, _ in members[:4]]) == _OBJECT and len(members[1][1]) == NAME_SIZE:
-        (_, class_id), (_, name), (_, attribute), _, value = members[:5]
-        last = count == 5
-    else:
+    if count == 3:  # nearly all are so, hence in place
+        (tag, name), value, (scale_tag, scale) = members
+        if (
+            tag == OCTET_STRING
+            and len(name) == NAME_SIZE
+            and scale_tag == STRUCTURE
+            and len(scale) == 2
+            and value[0] not in _NESTED
+            and _is_name(name)
+        ):
+            (scaler_tag, scaler), (unit_tag, unit) = scale
+            if scaler_tag == INTEGER and unit_tag == ENUM:
+                return Item(position, value, name, None, None, scaler, unit)
         return None
-    if last:
+    if count == 2:
+        (tag, name), value = members
+        if tag == OCTET_STRING and len(name) == NAME_SIZE and _is_name(name):
+            return _value(position, value, name)
+        return None
+    if not 5 <= count <= 6 or tuple([tag for tag, _ in members[:4]]) != _OBJECT or len(members[1][1]) != NAME_SIZE:
+        return None
+    (_, class_id), (_, name), (_, attribute), _, value = members[:5]
+    if count == 5:
         return _value(position, value, name, class_id, attribute)
-    if value[0] in _NESTED or not (scale := _scale(members[-1])):
+    if value[0] in _NESTED or not (found := _scale(members[5])):
         return None
-    scaler, unit = scale
-    return Item(position, value, name, class_id, attribute, scaler, unit)
+    return Item(position, value, name, class_id, attribute, *found)
 
 
 def _scale(data: Data) -> tuple[int, int] | None:
     """Scaler and unit, where this is their structure."""
     tag, members = data
-    if tag == axdr.STRUCTURE and len(members) == 2:
+    if tag == STRUCTURE and len(members) == 2:
         (scaler_tag, scaler), (unit_tag, unit) = members
         if scaler_tag == INTEGER and unit_tag == ENUM:
             return scaler, unit
@@ -132,11 +142,11 @@ def _scale(data: Data) -> tuple[int, int] | None:
 def _push_list(data: Data) -> tuple[PushObject, ...] | None:
     """The push object list, where this is one: an array of objects, of which the first is the list itself."""
     tag, entries = data
-    if tag != axdr.ARRAY or not entries:
+    if tag != ARRAY or not entries:
         return None
     objects = []
     for tag, members in entries:
-        if tag != axdr.STRUCTURE or len(members) < len(_OBJECT):
+        if tag != STRUCTURE or len(members) < len(_OBJECT):
             return None
         (class_tag, class_id), (name_tag, name), (attribute_tag, attribute), (index_tag, index), *_ = members
         if (class_tag, name_tag, attribute_tag, index_tag) != _OBJECT or len(name) != NAME_SIZE:
