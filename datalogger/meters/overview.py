@@ -3,37 +3,57 @@
 from collections.abc import Iterable
 
 from datalogger.meters import type_vector
-from datalogger.meters.profile import Match, Profile, Register
+from datalogger.meters.profile import Match, Member, Profile, Register
 
 _INFERRED, _OPEN = "I", "?"
+_MOST_NAMES = 4  # of what is not sure, in one cell of the table
 _CHECKED = frozenset("GVON")  # by a value known to be right, a document, an operator, or arithmetic on a frame
 
 KEYS = {
     "none": "no key",
     "encryption": "encryption key",
     "both": "encryption and authentication key",
-    "operator's choice": "as the operator chose",
+    "operator's choice": "operator's choice",
 }
 
-HEADS = ("Country", "Meter", "Models", "Line", "Interface", "Interval", "Key", "Meaning", "Profiles")
+COUNTRIES = {
+    "AT": "Austria", "CH": "Switzerland", "CY": "Cyprus", "CZ": "Czechia", "DK": "Denmark", "HR": "Croatia",
+    "LU": "Luxembourg", "NO": "Norway", "PL": "Poland", "RU": "Russia", "SE": "Sweden", "SI": "Slovenia",
+}  # fmt: skip
+"""Those of the built-in profiles; another one is called by its two letters."""
+
+HEADS = ("Meter", "Line", "Interface", "Interval", "Key", "Profiles and meaning")
 
 
 def markdown(profiles: Iterable[Profile]) -> str:
     """Which meters work, by country, with which settings and keys. One line a family: its lists share it."""
-    rows: dict[tuple[str, ...], list[Profile]] = {}
+    countries: dict[str, dict[tuple[str, str, str, str, str], list[Profile]]] = {}
     for profile in profiles:
         for country in profile.countries:
-            key: tuple[str, ...] = (
-                country, _meter(profile), _line(profile), profile.line.interface, profile.line.interval,
-                _key(profile), certainty(profile),
+            # Operators are those of the first country; another one has its own.
+            operators = profile.operators if country == profile.countries[0] else ()
+            row = (
+                ", ".join(profile.makers), ", ".join(operators), _line(profile), profile.line.interface, _key(profile),
             )  # fmt: skip
-            rows.setdefault(key, []).append(profile)
-    lines = [_row(HEADS), _row(["---"] * len(HEADS))]
-    for key in sorted(rows):
-        models = ", ".join(dict.fromkeys(model for profile in rows[key] for model in profile.models))
-        ids = ", ".join(f"`{profile.id}`" for profile in rows[key])
-        lines.append(_row((*key[:2], models, *key[2:], ids)))
-    return "\n".join(lines) + "\n"
+            countries.setdefault(COUNTRIES.get(country, country), {}).setdefault(row, []).append(profile)
+    lines = []
+    for country, rows in sorted(countries.items()):
+        lines += [f"### {country}", "", _row(HEADS), _row(["---"] * len(HEADS))]
+        lines += [_row(_family(*key, rows[key])) for key in sorted(rows)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _family(makers: str, operators: str, line: str, interface: str, key: str, lists: list[Profile]) -> tuple[str, ...]:
+    models = ", ".join(_each(model for profile in lists for model in profile.models))
+    meter = f"{makers} {models}".strip() + (f" ({operators})" if operators else "")
+    intervals = "; ".join(_each(interval for profile in lists if (interval := _interval(profile))))
+    meanings: dict[str, list[str]] = {}
+    for profile in lists:
+        chosen = " (only where configured)" if profile.by_configuration_only and profile.match.layout else ""
+        meanings.setdefault(certainty(profile), []).append(f"`{profile.id}`{chosen}")
+    told = "; ".join(f"{', '.join(ids)}: {meaning}" for meaning, ids in meanings.items())
+    return meter, line, interface or "unknown", intervals or "unknown", key, told
 
 
 def listing(profiles: Iterable[Profile]) -> list[str]:
@@ -63,7 +83,7 @@ def described(profile: Profile) -> list[str]:
     lines += _said("operators", ", ".join(profile.operators))
     lines += _said("line", _line(profile))
     lines += _said("interface", line.interface)
-    lines += _said("interval", line.interval)
+    lines += _said("interval", _interval(profile))
     lines += _said("key", _key(profile))
     lines += _said("clock", f"{clock.policy}, body {clock.body}" if clock.body else clock.policy)
     lines += _said("meter id", "" if profile.meter is None else str(profile.meter))
@@ -84,16 +104,27 @@ def described(profile: Profile) -> list[str]:
 
 
 def certainty(profile: Profile) -> str:
-    """How sure it is that the values mean what the profile says."""
-    marks = [member.sure for member in profile.members if member.kind == "register"]
-    marks += [register.sure for register in profile.registers]
+    """How sure it is that the values mean what the profile says, and of which nobody knows."""
+    marks = {_short(member): member.sure for member in profile.members if member.kind in ("register", "unknown")}
+    marks |= {name: register.sure for register in profile.registers for name in register.obis}
     if not marks:
         return "names and scalers on the wire"
-    if any(_OPEN in mark for mark in marks) or not all(marks):
-        return "partly unknown"
-    if all(_CHECKED & set(mark) for mark in marks):
-        return "checked"
-    return "partly inferred" if any(_INFERRED in mark for mark in marks) else "as other readers have it"
+    unknown = [name for name, mark in marks.items() if _OPEN in mark or not mark]
+    inferred = [name for name, mark in marks.items() if _INFERRED in mark and name not in unknown]
+    rest = [mark for name, mark in marks.items() if name not in unknown and name not in inferred]
+    if not rest:
+        return "inferred" if inferred else "unknown"
+    sure = "checked" if all(_CHECKED & set(mark) for mark in rest) else "as other readers have it"
+    but = [
+        f"{word}: {', '.join(names) if len(names) <= _MOST_NAMES else f'{len(names)} of {len(marks)} values'}"
+        for word, names in (("inferred", inferred), ("unknown", unknown))
+        if names
+    ]
+    return f"{sure} ({'; '.join(but)})" if but else sure
+
+
+def _short(member: Member) -> str:
+    return member.obis.partition(":")[2] or f"position {member.index}"
 
 
 def _tests(profile: Profile) -> list[str]:
@@ -147,19 +178,24 @@ def _register(register: Register) -> str:
     return f"{' '.join(register.obis)}: {scale}, {register.unit or 'no unit'}{sure}"
 
 
-def _meter(profile: Profile) -> str:
-    makers = ", ".join(profile.makers)
-    return f"{makers} ({', '.join(profile.operators)})" if profile.operators else makers
-
-
 def _line(profile: Profile) -> str:
     framing = " or ".join(profile.line.framing)
     return f"{' or '.join(profile.line.serial) or 'unknown'}, {framing}"
 
 
+def _interval(profile: Profile) -> str:
+    inferred = " (inferred)" if profile.line.interval and _INFERRED in profile.line.sure else ""
+    return profile.line.interval + inferred
+
+
 def _key(profile: Profile) -> str:
     need = KEYS[profile.key.need]
     return f"{need}: {profile.key.ask}" if profile.key.ask else need
+
+
+def _each(words: Iterable[str]) -> list[str]:
+    """Each once, in their order."""
+    return list(dict.fromkeys(words))
 
 
 def _said(head: str, what: str) -> list[str]:

@@ -22,13 +22,29 @@ def test_a_positional_profile_is_shown_with_its_members() -> None:
     assert "not measured where 0: 51.7.0, and 52.7.0 too, unless 32.7.0 72.7.0 31.7.0 71.7.0 is so too" in lines
 
 
-def test_the_table_has_a_line_for_every_country_and_is_sorted_by_it() -> None:
-    head, rule, *rows = overview.markdown(KNOWN.values()).splitlines()
-    columns = [row.strip("| ").split(" | ") for row in rows]
-    assert len(head.split("|")) == len(rule.split("|")) == len(overview.HEADS) + 2
-    countries = [row[0] for row in columns]
-    assert countries == sorted(countries)
-    assert set(countries) == {country for one in KNOWN.values() for country in one.countries}
+def sections(table: str) -> dict[str, list[str]]:
+    """By country, the rows."""
+    found = {}
+    for section in table.split("### ")[1:]:
+        country, empty, head, rule, *rows = section.rstrip("\n").splitlines()
+        assert empty == ""
+        assert len(head.split("|")) == len(rule.split("|")) == len(overview.HEADS) + 2
+        found[country] = rows
+    return found
+
+
+def test_the_table_has_a_section_for_every_country_by_its_name_and_is_sorted() -> None:
+    table = sections(overview.markdown(KNOWN.values()))
+    assert list(table) == sorted(table)
+    assert set(table) == {overview.COUNTRIES[country] for one in KNOWN.values() for country in one.countries}
+    for rows in table.values():
+        assert all(len(row.split(" | ")) == len(overview.HEADS) for row in rows)
+
+
+def test_an_operator_stands_in_its_own_country_only() -> None:
+    table = sections(overview.markdown(KNOWN.values()))
+    assert any("TINETZ" in row for row in table["Austria"])
+    assert not any("TINETZ" in row for row in table["Poland"])
 
 
 def test_every_profile_stands_in_the_table_once_for_each_of_its_countries() -> None:
@@ -38,10 +54,26 @@ def test_every_profile_stands_in_the_table_once_for_each_of_its_countries() -> N
 
 
 def test_the_lists_of_one_family_share_a_line() -> None:
-    (row,) = [
-        row for row in overview.markdown(KNOWN.values()).splitlines() if row.startswith("| NO") and "kaifa-l1" in row
-    ]
-    assert "`kaifa-3p-l2`" in row and "2400 8E1, hdlc" in row and "no key" in row
+    rows = sections(overview.markdown(KNOWN.values()))["Norway"]
+    (row,) = [row for row in rows if "kaifa-l1" in row]
+    assert row.startswith("| Kaifa MA105H2E, MA304H3E, MA304H4D | 2400 8E1, hdlc | RJ45 M-Bus | ")
+    assert "| no key |" in row
+    assert "`kaifa-1p-l2`: inferred; `kaifa-1p-l3`, `kaifa-3p-l2`, `kaifa-3p-l3`, `kaifa-l1`: checked" in row
+
+
+def test_a_profile_that_has_to_be_chosen_says_so() -> None:
+    table = overview.markdown(KNOWN.values())
+    assert "`lg-e570-direct` (only where configured)" in table
+    assert "`lg-e570-primary` (only where configured)" in table
+    assert "`lg-e570`:" in table or "`lg-e570`," in table
+
+
+def test_what_was_only_inferred_or_is_unknown_has_its_name_in_the_table() -> None:
+    table = overview.markdown(KNOWN.values())
+    assert "`kamstrup-dk`, `kamstrup-push1`: checked (inferred: 1.8.0, 2.8.0, 3.8.0, 4.8.0)" in table
+    assert "`kamstrup`: checked (unknown: 1.8.0, 2.8.0, 3.8.0, 4.8.0)" in table
+    assert "(inferred: 3.7.0, 4.7.0; unknown: position 7, position 8)" in table
+    assert "10 s (inferred)" in table
 
 
 @pytest.mark.parametrize(
@@ -49,9 +81,14 @@ def test_the_lists_of_one_family_share_a_line() -> None:
     [
         (("V G N", "O"), "checked"),
         (("G", "R"), "as other readers have it"),
-        (("G", "I"), "partly inferred"),
-        (("G", "I ?"), "partly unknown"),
-        (("G", ""), "partly unknown"),
+        (("G", "I"), "checked (inferred: 1.7.0)"),
+        (("R", "G I"), "as other readers have it (inferred: 1.7.0)"),
+        (("G", "I ?"), "checked (unknown: 1.7.0)"),
+        (("G", ""), "checked (unknown: 1.7.0)"),
+        (("G", "I", "?"), "checked (inferred: 1.7.0; unknown: 2.7.0)"),
+        (("G", *("I",) * 5), "checked (inferred: 5 of 6 values)"),
+        (("I", "?"), "inferred"),
+        (("?",), "unknown"),
         ((), "names and scalers on the wire"),
     ],
 )
