@@ -18,7 +18,7 @@ from datalogger.pipeline.hub import Hub
 from datalogger.protocol.decoder import Decoder, Notice
 from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
 from datalogger.protocol.wrapper import WrapperFramer
-from datalogger.sources.base import Heard, Source
+from datalogger.sources.base import Heard, Listener, Source
 
 log = structlog.get_logger()
 
@@ -28,7 +28,6 @@ QUIET = 2.0
 
 # A port that is gone is looked for often: the meter cannot be asked again for what it says meanwhile.
 LONGEST_WAIT = 10.0
-
 
 # Lines remembered at once, of a source that has many; beyond, the one silent for longest is forgotten. Four times the
 # clients a listener takes: little is remembered of one that has gone (its half-joined message, its meter family).
@@ -200,8 +199,8 @@ class Reader:
 
     def _drop(self, line: _Line) -> None:
         """Nothing that follows on this line can be read."""
-        if drop := getattr(self._source, "drop", None):
-            drop(line.name)
+        if isinstance(self._source, Listener):
+            self._source.drop(line.name)
         else:
             raise SourceError("a DLMS wrapper of another version than 1 speaks here; opening the line again")
 

@@ -1,6 +1,6 @@
 """What a source is: the owner of one line."""
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -44,8 +44,9 @@ class Source(Protocol):
         """Safe at any time, also when `open` failed, also twice."""
 
 
-class Listener(Source, Protocol):
-    """A source that others connect to: every client is a line of its own."""
+@runtime_checkable
+class Listener(Protocol):
+    """What a source also is that others connect to: every client is a line of its own."""
 
     def drop(self, line: str) -> None:
         """What this client sends cannot be read any further: close its connection."""

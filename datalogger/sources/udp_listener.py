@@ -15,9 +15,10 @@ from datalogger.sources.listening import Allowed, ListenerOptions, why_not_liste
 
 log = structlog.get_logger()
 
-# Datagrams held that were not read yet; beyond, the newest is lost, as in a network. Some seconds of the busiest site:
-# the reader takes about ten thousand pushes a second.
-MOST_HELD = 4096
+# Octets of memory for datagrams that were not read yet; beyond, the newest is lost, as in a network. Some thousands of
+# pushes, which the reader takes in a second. Each datagram takes up more than its octets.
+MOST_HELD = 4 * 1024 * 1024
+BESIDES = 256
 
 
 class UdpListenerConfig(ListenerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +36,7 @@ class UdpListener:
         self._allowed = Allowed(config.allow)
         self._transport: asyncio.DatagramTransport | None = None
         self._arrived: deque[Heard] = deque()
+        self._held = 0  # octets that these take up
         self._stirred = asyncio.Event()
 
     @property
@@ -60,7 +62,9 @@ class UdpListener:
         while not self._arrived:
             self._stirred.clear()
             await self._stirred.wait()
-        return self._arrived.popleft()
+        heard = self._arrived.popleft()
+        self._held -= len(heard.octets) + BESIDES
+        return heard
 
     def drop(self, line: str) -> None:
         """A datagram ends by itself."""
@@ -71,13 +75,14 @@ class UdpListener:
             transport.abort()
             await asyncio.sleep(0)  # the socket is closed in the loop's next turn
         self._arrived.clear()
+        self._held = 0
 
     def _heard(self, host: str, octets: bytes) -> None:
         if host not in self._allowed:
             log.warning(
                 "turned away", source=self._name, client=host, error="not in allow", repeats=f"turned:{self._name}"
             )
-        elif len(self._arrived) >= MOST_HELD:
+        elif self._held + len(octets) + BESIDES > MOST_HELD:
             log.warning(
                 "datagrams lost: they come faster than they can be read",
                 source=self._name,
@@ -85,6 +90,7 @@ class UdpListener:
             )
         elif octets:
             self._arrived.append(Heard(host, octets, last=True))
+            self._held += len(octets) + BESIDES
             self._stirred.set()
 
 
