@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from datalogger.errors import DecodeError
 from datalogger.protocol import bare
 from datalogger.protocol.bare import ApduFramer, begins_push
 from datalogger.protocol.dlms import apdu
@@ -29,6 +30,8 @@ CANDIDATES: Mapping[Framing, Callable[[], Framer]] = MappingProxyType(
 )
 
 _TAGS = frozenset((b"", *(bytes((tag,)) for tag in apdu.TAGS)))  # or the octets end before it
+
+_NOTHING = (Reason.NOISE, Reason.PADDING)
 
 Events = list[Frame | Rejected]
 
@@ -183,22 +186,42 @@ def document(octets: bytes) -> Callable[[], Framer]:
     """The framer for a file that begins with these octets, at most DOCUMENT of them.
 
     A file, unlike a line, has a beginning: so wrapper and bare APDUs can be told by it. Where pushes of no framing
-    are found, the beginning still says whose reasons to give.
+    are found, the beginning still says whose reasons to give; where that is torn, what stands behind it is looked for.
     """
     octets = octets[:DOCUMENT]
     wrapped = _is_wrapped(octets)
     if wrapped and _whole_pdus(octets):
         return WrapperFramer
-    begins = begins_push(octets)
-    if begins and any(isinstance(event, Frame) for event in _all_events(ApduFramer(), octets)):
-        return ApduFramer
     auto = AutoFramer()
-    _all_events(auto, octets)
+    events = _all_events(auto, octets)
+    if auto.locked is not None and auto.locked != "apdu":
+        return CANDIDATES[auto.locked]
+    begins = begins_push(octets)
+    if begins and _finds_push(ApduFramer, octets):
+        return ApduFramer
     if auto.locked is not None:
         return CANDIDATES[auto.locked]
     if wrapped:
         return WrapperFramer
-    return ApduFramer if begins else AutoFramer
+    if begins:
+        return ApduFramer
+    if all(isinstance(event, Rejected) and event.reason in _NOTHING for event in events):
+        # The beginning is torn. Had a frame of another framing been damaged, its inside would be no push to be found.
+        for framer in (WrapperFramer, ApduFramer):
+            if _finds_push(framer, octets):
+                return framer
+    return AutoFramer
+
+
+def _finds_push(make: Callable[[], Framer], octets: bytes) -> bool:
+    return any(isinstance(event, Frame) and _is_message(event.payload) for event in _all_events(make(), octets))
+
+
+def _is_message(payload: bytes) -> bool:
+    try:
+        return apdu.end_of(payload, 0) == len(payload)
+    except DecodeError:
+        return False
 
 
 def _all_events(framer: Framer, octets: bytes) -> Events:

@@ -283,4 +283,21 @@ def test_of_a_long_file_only_the_beginning_is_looked_at(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(detect, "_all_events", counting)
     document(b"\xff" * (2 * DOCUMENT))
-    assert seen == [DOCUMENT]
+    assert set(seen) == {DOCUMENT}
+
+
+@pytest.mark.parametrize(
+    "whole", [PUSHES[0], b"\xe6\xe7\0" + PUSHES[0], enclose(PUSHES[0])], ids=["0F", "LLC", "wrapper"]
+)
+def test_a_file_whose_beginning_is_torn_is_told_by_what_stands_behind_it(whole: bytes) -> None:
+    expected = WrapperFramer if whole.startswith(b"\0\1") else ApduFramer
+    for cut in range(1, len(whole)):
+        octets = whole[:cut] + whole
+        assert document(octets) is expected, cut
+        assert payloads(events_of(document(octets)(), [octets])) == [PUSHES[0]], cut
+
+
+def test_in_a_damaged_frame_no_push_of_another_framing_is_looked_for() -> None:
+    damaged = bytearray(HDLC)
+    damaged[-3] ^= 1
+    assert payloads(events_of(document(bytes(damaged))(), [bytes(damaged)])) == []
