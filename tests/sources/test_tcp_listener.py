@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from datalogger.clock import SystemClock
 from datalogger.config.words import Duration
 from datalogger.errors import SourceError
+from datalogger.pipeline.reader import MAX_LINES
 from datalogger.sources.base import Heard
-from datalogger.sources.tcp_listener import MOST_HELD, TcpListener, TcpListenerConfig
+from datalogger.sources.tcp_listener import MOST_AT_ONCE, MOST_HELD, TcpListener, TcpListenerConfig
 from tests.e2e.harness import until
 
 SOON = 10  # seconds; a failure bound, never waited for
@@ -121,7 +123,35 @@ async def test_a_client_that_floods_is_slowed_down_and_nothing_of_it_is_lost() -
                 taken += (await heard(source)).octets
             await sending
     assert taken == flood
-    assert most <= MOST_HELD + 256 * 1024  # asyncio reads up to 256 KiB at once
+    assert most <= MOST_HELD + MOST_AT_ONCE
+
+
+async def test_clients_that_send_without_a_pause_hold_up_nobody_else() -> None:
+    async with listening() as source:
+        with client(source) as connection:
+            connection.sendall(bytes(4 * MOST_AT_ONCE))
+            await until(lambda: source._arrived, "the first is there")
+            turns = 0
+
+            async def neighbour() -> None:
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            task = asyncio.create_task(neighbour())
+            read = 0
+            while read < 4 * MOST_AT_ONCE:
+                before = turns
+                read += len((await heard(source)).octets)
+                assert turns > before
+            task.cancel()
+
+
+def test_a_listener_takes_fewer_clients_than_lines_are_remembered() -> None:
+    """A line that is pushed out by others loses what it was in the middle of."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"kind": "tcp-listen", "listen": "127.0.0.1:0", "max_clients": MAX_LINES}, TcpListenerConfig)
 
 
 async def test_a_port_that_is_taken_is_named() -> None:
