@@ -291,10 +291,10 @@ def test_of_a_long_file_only_the_beginning_is_looked_at(monkeypatch: pytest.Monk
 )
 def test_a_file_whose_beginning_is_torn_is_told_by_what_stands_behind_it(whole: bytes) -> None:
     expected = WrapperFramer if whole.startswith(b"\0\1") else ApduFramer
-    for cut in range(1, len(whole)):
-        octets = whole[:cut] + whole
-        assert document(octets) is expected, cut
-        assert payloads(events_of(document(octets)(), [octets])) == [PUSHES[0]], cut
+    for end in range(1, len(whole)):
+        octets = whole[:end] + whole
+        assert document(octets) is expected, end
+        assert payloads(events_of(document(octets)(), [octets])) == [PUSHES[0]], end
 
 
 def test_in_a_damaged_frame_no_push_of_another_framing_is_looked_for() -> None:
