@@ -23,6 +23,7 @@ class CounterKeeper:
     def __init__(self, path: Path | None, clock: Clock) -> None:
         self._file = None if path is None else CounterFile(path, clock)
         self.counters: Counters = self._file or MemoryCounters()
+        self._writing: asyncio.Future[str] | None = None  # one at a time: a disk that hangs holds one thread, not all
 
     def load(self) -> None:
         if self._file is not None:
@@ -37,14 +38,21 @@ class CounterKeeper:
                 await self.write()
 
     async def write(self) -> None:
-        """Write them now; a disk that hangs is not waited for."""
-        if self._file is not None:
-            flushing = asyncio.to_thread(self._file.flush)
-            try:
-                async with asyncio.timeout(GRACE):
-                    _say(await flushing)
-            except TimeoutError:
-                _say("the disk does not answer")
+        """Write them now; a disk that hangs is waited for no longer than GRACE."""
+        if self._file is None or (self._writing is not None and not await self._written(self._writing)):
+            return
+        self._writing = asyncio.ensure_future(asyncio.to_thread(self._file.flush))
+        await self._written(self._writing)
+
+    async def _written(self, writing: "asyncio.Future[str]") -> bool:
+        """Whether this writing has ended, which may have begun before."""
+        await asyncio.wait([writing], timeout=GRACE)
+        if not writing.done():
+            _say("the disk does not answer")
+            return False
+        self._writing = None
+        _say(writing.result())
+        return True
 
 
 def _say(trouble: str) -> None:
