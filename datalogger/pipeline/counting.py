@@ -9,6 +9,7 @@ import structlog
 from datalogger.clock import Clock
 from datalogger.meters.counters import CounterFile
 from datalogger.protocol.dlms.security import Counters, MemoryCounters
+from datalogger.sinks.own_thread import OwnThread
 
 log = structlog.get_logger()
 
@@ -16,12 +17,15 @@ log = structlog.get_logger()
 LOOK = 5.0
 GRACE = 2.0
 
+HANGS = "the disk does not answer"
+
 
 class CounterKeeper:
     """The invocation counters of all sources: in a file beside the spool; in RAM only where nothing may be written."""
 
     def __init__(self, path: Path | None, clock: Clock) -> None:
         self._file = None if path is None else CounterFile(path, clock)
+        self._disk = OwnThread()
         self.counters: Counters = self._file or MemoryCounters()
         self._writing: asyncio.Future[str] | None = None  # one at a time: a disk that hangs holds one thread, not all
 
@@ -38,21 +42,19 @@ class CounterKeeper:
                 await self.write()
 
     async def write(self) -> None:
-        """Write them now; a disk that hangs is waited for no longer than GRACE."""
-        if self._file is None or (self._writing is not None and not await self._written(self._writing)):
+        """Write them now; a disk that hangs is neither waited for nor asked again before it answers."""
+        if self._file is None:
             return
-        self._writing = asyncio.ensure_future(asyncio.to_thread(self._file.flush))
-        await self._written(self._writing)
-
-    async def _written(self, writing: "asyncio.Future[str]") -> bool:
-        """Whether this writing has ended, which may have begun before."""
-        await asyncio.wait([writing], timeout=GRACE)
-        if not writing.done():
-            _say("the disk does not answer")
-            return False
-        self._writing = None
-        _say(writing.result())
-        return True
+        if self._disk.busy:
+            _say(HANGS)
+            return
+        flushing = self._disk.start(self._file.flush)
+        self._disk.end()  # until it is wanted again, in a minute
+        try:
+            async with asyncio.timeout(GRACE):
+                _say(await asyncio.shield(flushing))
+        except TimeoutError:
+            _say(HANGS)
 
 
 def _say(trouble: str) -> None:
