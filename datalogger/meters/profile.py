@@ -54,7 +54,10 @@ class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     titles: tuple[str, ...] = ()
     """System titles that begin so, as text ("KFM", "LGZg") or as hex behind "0x"; only asked of ciphered pushes."""
     addresses: tuple[str, ...] = ()
-    """HDLC destination/source as hex, "CF/0223"; only asked of HDLC frames. A hint: it decides between equals."""
+    """HDLC destination/source as hex, "CF/0223"; only asked of HDLC frames. A hint: it decides between equals.
+
+    More than a hint where positions are all there is: without a text or a system title, it has to be one of these.
+    """
 
 
 class Member(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -140,7 +140,11 @@ def _candidate(push: Push, profile: Profile) -> Candidate | None:
     texts = _text_tests(push, match)
     if texts is None:
         return None
-    return Candidate(profile, (*_slot_tests(push, match), *texts), _address(push) in match.addresses)
+    address = _address(push)
+    titled = bool(match.titles) and push.security is not None
+    if match.types and not texts and not titled and address and match.addresses and address not in match.addresses:
+        return None  # a few numbers, and nothing in them that names the meter: they could be anybody's
+    return Candidate(profile, (*_slot_tests(push, match), *texts), address in match.addresses)
 
 
 def _shape_fits(push: Push, match: Match) -> bool:

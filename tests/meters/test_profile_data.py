@@ -195,6 +195,25 @@ def test_a_type_vector_is_one_profile_and_no_other(profile: Profile) -> None:
     assert recognised(positional(profile)) == profile.id
 
 
+@pytest.mark.parametrize(
+    ("profile", "address"), [("kaifa-l1", "01/0201"), ("kaifa-l1", "01/0001"), ("lg-totals-2", "CEFF/03")]
+)
+def test_a_few_numbers_that_name_no_meter_are_taken_from_its_own_address_only(profile: str, address: str) -> None:
+    destination, source = map(bytes.fromhex, address.split("/"))
+    push = positional(PROFILES[profile])
+    own = msgspec.structs.replace(push, link=Link("hdlc", destination, source))
+    strange = msgspec.structs.replace(push, link=Link("hdlc", b"\x41", b"\x08\x83"))
+
+    assert recognised(own) == profile
+    assert recognised(strange) == ""
+
+
+def test_a_list_with_a_text_of_its_own_is_known_at_any_address() -> None:
+    push = msgspec.structs.replace(positional(PROFILES["kaifa-3p-l2"]), link=Link("hdlc", b"\x41", b"\x08\x83"))
+
+    assert recognised(push) == "kaifa-3p-l2"
+
+
 VSE = "1-1:1.8.0 1-1:2.8.0 1-1:3.8.0 1-1:4.8.0 1-0:1.7.0 1-0:2.7.0 1-0:32.7.0 1-0:52.7.0 1-0:72.7.0 "
 VSE += "1-0:31.7.0 1-0:51.7.0 1-0:71.7.0"
 

@@ -108,14 +108,27 @@ def test_a_system_title_is_asked_of_ciphered_pushes_only() -> None:
         assert found(flat(body, types=(9, 6), security=Security(title, 1, "absent")), kaifa) == expected
 
 
-def test_addresses_decide_between_equals_and_keep_nobody_out() -> None:
+def test_addresses_decide_between_equals() -> None:
     near, far = (
         profile(one, f'[match]\nlayout = "positional"\ntypes = "u32"\naddresses = ["{address}"]\n')
         for one, address in (("near", "01/0201"), ("far", "CF/03"))
     )
     assert found(positional(u32(1), link=Link("hdlc", b"\x01", b"\x02\x01")), near, far) == "near"
-    assert found(positional(u32(1), link=Link("hdlc", b"\x02", b"\x02\x01")), near) == "near"
     assert found(positional(u32(1), link=Link("apdu")), near, far) == "profile_ambiguous"
+
+
+def test_a_strange_address_keeps_out_only_what_has_nothing_else_to_be_known_by() -> None:
+    strange = Link("hdlc", b"\x02", b"\x02\x01")
+    head = '[match]\nlayout = "positional"\naddresses = ["01/0201"]\n'
+    number = profile("number", f'{head}types = "u32"\n')
+    texted = profile("texted", f'{head}types = "os"\ntexts = {{"0" = "KFM_.*"}}\n')
+    titled = profile("titled", f'{head}types = "u32"\ntitles = ["KFM"]\n')
+    ciphered = Security("4B464D1000000001", 1, "absent")
+    assert found(positional(u32(1), link=strange), number) == ""
+    assert found(positional(u32(1), link=strange), number, pinned="number") == "number"
+    assert found(positional(octets(b"KFM_001"), link=strange), texted) == "texted"
+    assert found(positional(u32(1), link=strange, security=ciphered), titled) == "titled"
+    assert found(positional(u32(1), link=strange), titled) == ""
 
 
 def test_two_equals_are_none_and_both_are_named() -> None:
