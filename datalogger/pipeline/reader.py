@@ -29,8 +29,8 @@ QUIET = 2.0
 # A port that is gone is looked for often: the meter cannot be asked again for what it says meanwhile.
 LONGEST_WAIT = 10.0
 
-# Lines remembered at once, of a source that has many; beyond, the one silent for longest is forgotten. Four times the
-# clients a listener takes: little is remembered of one that has gone (its half-joined message, its meter family).
+# Lines remembered at once, of a source that has many; beyond, the one silent for longest is forgotten: as many as the
+# clients that a listener can be told to take, and senders of datagrams, which never say that they are gone.
 MAX_LINES = 1024
 
 # What is said of frames that came in whole: the line is right, and something else is wrong.
@@ -165,6 +165,8 @@ class Reader:
         if broken or heard.last:
             self._frames(line, framer.idle())
             line.framer = None
+        if heard.gone:
+            self._give_up(self._lines.pop(heard.line))
         if broken:
             self._drop(line)
 

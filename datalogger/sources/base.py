@@ -11,12 +11,14 @@ from datalogger.config.schema import SourceOptions
 class Heard(Struct, frozen=True, gc=False):
     """Octets of one of several lines that a source has: of one client, of one peer.
 
-    last: nothing that follows continues these octets (a whole datagram; a connection that has closed)
+    last: nothing that follows continues these octets: a whole datagram
+    gone: nothing follows on this line at all: a connection that has closed
     """
 
     line: str
     octets: bytes
     last: bool = False
+    gone: bool = False
 
 
 class Source(Protocol):

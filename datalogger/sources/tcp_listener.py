@@ -120,13 +120,13 @@ class TcpListener:
         self._clients[client.line] = client
         return True
 
-    def _heard(self, line: str, octets: bytes, *, last: bool = False) -> None:
-        self._arrived.append(Heard(line, octets, last))
+    def _heard(self, heard: Heard) -> None:
+        self._arrived.append(heard)
         self._stirred.set()
 
     def _gone(self, client: "_Client") -> None:
         if self._clients.pop(client.line, None) is client:
-            self._heard(client.line, b"", last=True)
+            self._heard(Heard(client.line, b"", gone=True))
 
 
 class _Client(asyncio.BufferedProtocol):
@@ -167,7 +167,7 @@ class _Client(asyncio.BufferedProtocol):
         self._held += nbytes
         if self._held > MOST_HELD:
             self._transport.pause_reading()
-        self._listener._heard(self.line, bytes(self._listener._buffer[:nbytes]))
+        self._listener._heard(Heard(self.line, bytes(self._listener._buffer[:nbytes])))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waiting is not None:

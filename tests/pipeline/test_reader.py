@@ -241,8 +241,21 @@ def test_each_client_of_a_listener_is_a_line_of_its_own() -> None:
 
 
 def test_what_a_client_left_unfinished_is_given_up_when_it_goes() -> None:
-    steps = [Heard("a", b"on", last=True), Heard("a", b"e\n")]
+    steps = [Heard("a", b"on"), Heard("a", b"", gone=True), Heard("a", b"e\n")]
     published, metrics = play(ScriptedLine(steps), 1)
+    assert published.meters == ["e"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "truncated") == 1
+
+
+def test_half_a_message_goes_with_its_client() -> None:
+    steps = [Heard("a", b"one+\n"), Heard("a", b"", gone=True), Heard("a", b"two\n")]
+    published, metrics = play(ScriptedLine(steps), 1)
+    assert published.meters == ["two"]
+    assert metrics.get("datalogger_frames_rejected_total", "house", "segment_missing") == 1
+
+
+def test_a_datagram_that_ends_too_early_takes_nothing_of_the_next() -> None:
+    published, metrics = play(ScriptedLine([Heard("a", b"on", last=True), Heard("a", b"e\n", last=True)]), 1)
     assert published.meters == ["e"]
     assert metrics.get("datalogger_frames_rejected_total", "house", "truncated") == 1
 

@@ -66,7 +66,7 @@ async def test_a_client_that_goes_ends_its_line() -> None:
         with client(source) as connection:
             connection.sendall(b"push")
             first = await heard(source)
-        assert await heard(source) == Heard(first.line, b"", last=True)
+        assert await heard(source) == Heard(first.line, b"", gone=True)
 
 
 async def test_more_clients_than_allowed_are_turned_away_and_it_is_said() -> None:
