@@ -150,7 +150,9 @@ def _tests(profile: Profile) -> list[str]:
     if match.titles:
         tests.append(f"system title, where ciphered, begins {' or '.join(match.titles)}")
     if match.addresses:
-        tests.append(f"HDLC destination/source {' or '.join(match.addresses)}, where others fit too")
+        alone = match.types and not match.texts and not match.titles
+        when = "" if alone else ", where others fit too"
+        tests.append(f"HDLC destination/source {' or '.join(match.addresses)}{when}")
     return tests
 
 

@@ -238,7 +238,8 @@ class _Builder:
         if known.profile is None and push.layout in _NO_MEANING:
             found.append(Notice("layout_unknown", _described(push)))
         if self._unscaled:
-            found.append(Notice("unscaled", f"nobody knows the scaler of {_some(self._unscaled)}"))
+            fits = "" if known.profile else "no profile fits: name one, or set scalers; "
+            found.append(Notice("unscaled", f"{fits}nobody knows the scaler of {_some(self._unscaled)}"))
         if self._gauges:
             gauges, reading = self._gauges, self._reading
             reading.exporting = reading.exporting or any(gauges.get(name) for name in plausibility.EXPORTS)

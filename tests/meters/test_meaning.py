@@ -70,6 +70,9 @@ def test_a_register_that_nobody_knows_is_marked_and_told_of() -> None:
     assert [record.unscaled for record in found.records] == [True, True, False]
     assert found.records[0].unit is None
     assert notices(pushed, TABLE)["unscaled"] == "nobody knows the scaler of 1-0:3.8.0*255, 1-0:9.8.0*255"
+    assert notices(pushed)["unscaled"].startswith(
+        "no profile fits: name one, or set scalers; nobody knows the scaler of "
+    )
 
 
 @pytest.mark.parametrize(

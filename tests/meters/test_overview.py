@@ -22,6 +22,11 @@ def test_a_positional_profile_is_shown_with_its_members() -> None:
     assert "not measured where 0: 51.7.0, and 52.7.0 too, unless 32.7.0 72.7.0 31.7.0 71.7.0 is so too" in lines
 
 
+def test_addresses_that_have_to_fit_are_shown_without_a_condition() -> None:
+    assert "  HDLC destination/source CEFF/03" in overview.described(KNOWN["lg-totals-2"])
+    assert "  HDLC destination/source CEFF/03, where others fit too" in overview.described(KNOWN["lg-bgld-14"])
+
+
 def sections(table: str) -> dict[str, list[str]]:
     """By country, the rows."""
     found = {}
