@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from tests.protocol.p1.corpus import telegram
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 EVERY = METERS + SEED + SYNTHETIC + MALFORMED
+framer_for = cache(document)
 every_case = pytest.mark.parametrize("found", EVERY, ids=lambda found: found.name)
 every_sound_case = pytest.mark.parametrize(
     "found", [found for found in METERS + SEED + SYNTHETIC if found.messages_out], ids=lambda found: found.name
@@ -36,7 +38,7 @@ def decoder(found: Case, **options: Any) -> MeterDecoder:
 
 
 def read(found: Case, parts: Iterable[bytes], **options: Any) -> list[Event]:
-    framer: Framer = document(found.octets)()
+    framer: Framer = framer_for(found.octets)()
     meter = decoder(found, **options)
     events: list[Event] = []
     for batch in (*(framer.feed(part) for part in parts), framer.idle()):
