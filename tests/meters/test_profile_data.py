@@ -1,16 +1,19 @@
 """The profiles that come along: every file can be read, and every push of the corpus gets the one that is meant."""
 
+import re
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
+from datalogger.config.metering import Scaling
 from datalogger.meters import lint, profiles, type_vector
 from datalogger.meters.meaning import Reading
 from datalogger.meters.profile import Profile, groups
 from datalogger.meters.recognition import recognise
 from datalogger.meters.report import build
 from datalogger.model import Record, Report
+from datalogger.model import Security as ReportSecurity
 from datalogger.protocol.bare import ApduFramer
 from datalogger.protocol.dlms.items import Item, Layout, Link, Push
 from datalogger.protocol.dlms.push import PushDecoder
@@ -212,6 +215,48 @@ def test_a_list_with_a_text_of_its_own_is_known_at_any_address() -> None:
     push = msgspec.structs.replace(positional(PROFILES["kaifa-3p-l2"]), link=Link("hdlc", b"\x41", b"\x08\x83"))
 
     assert recognised(push) == "kaifa-3p-l2"
+
+
+# The twins have another fourth octet; these are what real meters send.
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("at_kaifa_ma309_netznoe_enc", b"KFMg"),
+        ("at_kaifa_ma309_netznoe_enc", b"KFMe"),
+        ("at_lg_e450_burgenland_enc_auth_1", b"LGZg"),
+        ("at_lg_e450_gbt3_enc_auth", b"LGZg"),
+        ("at_iskra_am550_enc", b"ISKi"),
+        ("at_siemens_im350_enc", b"SMSg"),
+        ("pl_kaifa_ma309_enc_suite1", b"KFM\x10"),
+        ("dk_kamstrup_omnipower_enc_auth_testkey", b"KAME"),
+    ],
+)
+def test_the_system_title_of_a_real_meter_lets_its_profile_in(name: str, title: bytes) -> None:
+    push = push_of(case(name))
+    assert push.security is not None
+    security = msgspec.structs.replace(push.security, system_title=(title + b"\1\2\3\4").hex().upper())
+
+    assert recognised(msgspec.structs.replace(push, security=security)) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("title", [b"ISKh", b"LGZg"])
+def test_both_makers_of_vienna_send_one_list(title: bytes) -> None:
+    security = ReportSecurity((title + b"\1\2\3\4").hex().upper(), 1, "absent")
+    push = msgspec.structs.replace(positional(PROFILES["iskra-at-wn"]), security=security)
+
+    assert recognised(push) == "iskra-at-wn"
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda one: one.id)
+def test_what_a_profile_asks_its_owner_to_set_can_be_set(profile: Profile) -> None:
+    for sentence in (*profile.ask, *profile.notes):
+        for scalings in re.findall(r'scalers = \[("[^]]+")\]', sentence):
+            for scaling in re.findall(r'"([^"]+)"', scalings):
+                assert Scaling.parse(scaling).unit
+        for name in re.findall(r'profile = "([^"]+)"', sentence):
+            assert name in PROFILES
+        for policy in re.findall(r'clock = "([^"]+)"', sentence):
+            assert policy in ("trust", "local", "standard", "arrival")
 
 
 VSE = "1-1:1.8.0 1-1:2.8.0 1-1:3.8.0 1-1:4.8.0 1-0:1.7.0 1-0:2.7.0 1-0:32.7.0 1-0:52.7.0 1-0:72.7.0 "
