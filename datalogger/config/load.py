@@ -12,7 +12,6 @@ from datalogger import registry
 from datalogger.config.checks import nearest, nearest_of
 from datalogger.config.document import read_document
 from datalogger.config.lines import Lines
-from datalogger.config.metering import MeterOptions
 from datalogger.config.ports import judge_ports
 from datalogger.config.problems import Problems, Where, shown
 from datalogger.config.schema import (
@@ -65,7 +64,7 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
     meters = reader.read(_table(document, ("meters",), "[meters]", problems), MetersOptions, ("meters",))
     _judge_together(document, path.parent, problems)
     judge_ports(_tables_in(document, "source"), service, problems)
-    _judge_profiles(sources, meters, problems)
+    _judge_profiles(document, meters, problems)
     problems.raise_any()
     assert spool is not None and service is not None and meters is not None  # or there would be problems
     configuration = Configuration(file=path, sources=sources, sinks=sinks, spool=spool, service=service, meters=meters)
@@ -153,12 +152,12 @@ def _judge_together(document: Mapping[str, Any], directory: Path, problems: Prob
                     problems.add((title, name, key), f"{shown(value)} is taken by {title}.{owner} already")
 
 
-def _judge_profiles(sources: Mapping[str, SourceOptions], meters: MetersOptions | None, problems: Problems) -> None:
-    """A person's own profiles, and the names of profiles: those are looked at only where there are any."""
+def _judge_profiles(document: Mapping[str, Any], meters: MetersOptions | None, problems: Problems) -> None:
+    """A person's own profiles, and the names of profiles, from the text: looked at only where there are any."""
     named = {
-        name: source.profile
-        for name, source in sources.items()
-        if isinstance(source, MeterOptions) and source.profile is not None
+        name: profile
+        for name, table in _tables_in(document, "source").items()
+        if isinstance(profile := table.get("profile"), str)
     }
     directory = None if meters is None else meters.profiles
     if not named and directory is None:

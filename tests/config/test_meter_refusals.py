@@ -261,6 +261,13 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         LINE + 'profile = "zzz"',
         ['FILE:4: source.house.profile: no profile "zzz"; see `datalogger profiles list`'],
     ),
+    "a profile misspelt, beside what else is wrong": (
+        LINE + 'profile = "lg-e570-primry"\nfactor = 0',
+        [
+            'FILE:4: source.house.profile: no profile "lg-e570-primry"; did you mean "lg-e570-primary"?',
+            "FILE:5: source.house.factor: 0: expected a whole number >= 1",
+        ],
+    ),
     "no directory of profiles": (
         LINE + '[meters]\nprofiles = "none"',
         ["FILE:5: meters.profiles: no directory DIR/none: make it, or leave profiles out"],
