@@ -13,7 +13,7 @@ from datalogger.model import Report
 from datalogger.protocol.decoder import Notice
 from datalogger.protocol.dlms.items import Push, Telegram
 from datalogger.protocol.dlms.push import PushDecoder
-from datalogger.protocol.dlms.security import Policy, Security
+from datalogger.protocol.dlms.security import Opened, Policy, Security
 from datalogger.protocol.framing import Frame, Reason, Rejected
 from datalogger.protocol.p1.telegram import decode_telegram
 
@@ -79,4 +79,6 @@ class MeterDecoder:
             report = decode_telegram(telegram.text, check=telegram.check, zone=self._reading.zone)
         except DecodeError as error:
             return Rejected(Reason(error.reason), telegram.octets, error.detail)
+        if telegram.security is not None:
+            self._security.remember(Opened(b"", telegram.security, telegram.counts))
         return msgspec.structs.replace(report, security=telegram.security)

@@ -17,7 +17,9 @@ from datalogger.meters.meaning import Reading
 from datalogger.meters.profiles import load
 from datalogger.model import Record, Report
 from datalogger.protocol.detect import document
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Policy, Security
+from datalogger.protocol.dlms import apdu
+from datalogger.protocol.dlms.messages import Envelope
+from datalogger.protocol.dlms.security import Keys, MemoryCounters, Policy, Security, seal
 from datalogger.protocol.framing import Frame, Framer, Framing, Reason, Rejected
 from datalogger.protocol.wrapper import enclose
 from tests.protocol.dlms.corpus import MALFORMED, METERS, SEED, SYNTHETIC, Case, case
@@ -265,3 +267,37 @@ def test_a_single_octet_of_noise_between_its_segments_costs_no_push() -> None:
     framer = document(found.octets)()
     events = read(found, [b"\x00".join(event.octets for event in framer.feed(found.octets) + framer.idle())])
     assert len(reports(events)) == 1
+
+
+TITLE, KEY = b"KFM\x12\x34\x56\x78\x90", bytes(range(16))
+
+
+def ciphered(text: bytes, counter: int) -> Frame:
+    """In an envelope without tag."""
+    content = seal(text, TITLE, counter, 0x20, Keys(KEY))
+    octets = apdu.build(Envelope(apdu.GENERAL_GLO_CIPHERING, TITLE, 0x20, counter, content))
+    return Frame(octets, octets, check=False, framing="wrapper")
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        pytest.param(bytes.fromhex("0F0000000000030A"), id="one value"),
+        pytest.param(bytes.fromhex("0F0000000000"), id="nothing"),
+        pytest.param(bytes.fromhex("0F00000000000200"), id="an empty structure"),
+        pytest.param(b"/abcde\n!", id="a telegram of no lines"),
+    ],
+)
+def test_what_somebody_without_the_key_may_hit_upon_does_not_lock_the_meter_out(made_up: bytes) -> None:
+    meter = MeterDecoder(Reading(zone=ZONE), Security(Keys(KEY), counters=MemoryCounters()), load)
+    push = bytes.fromhex("0F00000000000202 09060100010800FF 0600000001")
+    assert not reports(meter.take(ciphered(made_up, 2**32 - 1)))
+    assert len(reports(meter.take(ciphered(push, 1)))) == 1
+    assert reasons(meter.take(ciphered(push, 1))) == ["replay"]
+
+
+def test_the_counter_of_a_ciphered_telegram_is_remembered_once_it_is_read() -> None:
+    meter = MeterDecoder(Reading(zone=ZONE), Security(Keys(KEY), counters=MemoryCounters()), load)
+    text = b"/ISK5\\2M550T-1012\r\n\r\n1-0:1.8.0(000001.000*kWh)\r\n!\r\n"
+    assert len(reports(meter.take(ciphered(text, 7)))) == 1
+    assert reasons(meter.take(ciphered(text, 7))) == ["replay"]

@@ -77,9 +77,14 @@ class Push(Struct, frozen=True, gc=False):
 
 
 class Telegram(Struct, frozen=True, gc=False):
-    """A P1 telegram that came in a ciphered envelope. check: whether it has a CRC of its own, which held."""
+    """A P1 telegram that came in a ciphered envelope.
+
+    check:  whether it has a CRC of its own, which held
+    counts: the key had a part in it: once it is read, its counter is to be remembered
+    """
 
     text: bytes
     check: bool
     octets: bytes
     security: Security | None = None
+    counts: bool = False

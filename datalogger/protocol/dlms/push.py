@@ -28,7 +28,8 @@ class PushDecoder:
 
     def __init__(self, security: Security) -> None:
         self._security = security
-        self._joiners: dict[str, Joiner] = {"hdlc": HdlcSegments(), "mbus": MbusSegments()}
+        self._hdlc = HdlcSegments()
+        self._joiners: dict[str, Joiner] = {"hdlc": self._hdlc, "mbus": MbusSegments()}
         self._blocks = BlockTransfer()
 
     def take(self, frame: Frame) -> list[Found]:
@@ -96,8 +97,10 @@ class PushDecoder:
                     found.append(_push(message, None, octets, link))
                 case Envelope():
                     opened = self._security.open(message)
-                    found.append(_inside(opened, octets, link))
-                    self._security.remember(opened)
+                    inside = _inside(opened, octets, link)
+                    found.append(inside)
+                    if isinstance(inside, Push):  # a telegram is not read yet
+                        self._security.remember(opened)
                 case EventNotification():
                     raise _event(message)
         except DecodeError as error:
@@ -124,14 +127,20 @@ def _inside(opened: Opened, octets: bytes, link: Link) -> Push | Telegram:
     plaintext = opened.plaintext
     if plaintext.startswith(b"/"):
         frame = _telegram(plaintext, opened.security.tag)
-        return Telegram(frame.payload, frame.check, octets, opened.security)
+        return Telegram(frame.payload, frame.check, octets, opened.security, opened.counts)
     try:
         message, end = apdu.parse(plaintext)
         if end != len(plaintext):
             raise _behind(plaintext, end)
         match message:
             case DataNotification():
-                return _push(message, opened.security, octets, link)
+                push = _push(message, opened.security, octets, link)
+                if opened.counts and opened.security.tag != "verified" and not _is_list(message):
+                    # Of ten million messages that somebody makes up without the key, some decipher to one value: they
+                    # must neither be read nor, with the highest counter there is, lock the meter out.
+                    detail = "deciphered to no list of values, and no tag says that the key is right"
+                    raise DecodeError(Reason.WRONG_KEY, detail)
+                return push
             case EventNotification():
                 raise _event(message)
             case _:
@@ -171,6 +180,11 @@ def _push(message: DataNotification, security: model.Security | None, octets: by
     layout, items = layouts.read(message)
     body = message.body
     return Push(layout, items, body[0], layouts.types(body), message.date_time, link, octets, security)
+
+
+def _is_list(message: DataNotification) -> bool:
+    value = message.body[1]
+    return isinstance(value, list) and len(value) > 0
 
 
 def _event(event: EventNotification) -> DecodeError:
