@@ -38,6 +38,8 @@ Exit status: 0 a twin was written; 1 there was nothing to make one of; 2 wrong u
 def command(keys: Keys | None, system_title: bytes | None, files: tuple[Path, ...]) -> None:
     """Make a twin of what is in FILEs (or standard input), to send to somebody who has to understand your meter.
 
+    Several FILEs are one capture, one behind the other, of one meter.
+
     The twin has the same framing, layout and types, and its check sums and tags are right. But numbers
     of five digits and more, in names and values, are others (the same one the same everywhere); values
     are of similar size; times are moved by some weeks; system title, invocation counter and keys are

@@ -9,9 +9,18 @@ from pathlib import Path
 
 import click
 
-from datalogger.cli.arguments import address, duration
+from datalogger.cli.arguments import duration
 from datalogger.cli.simulate_dlms import dlms
-from datalogger.cli.simulating import fault_rate, serve_until_stopped
+from datalogger.cli.simulating import (
+    fault_rate,
+    pause_option,
+    pty_option,
+    seed_option,
+    serve_until_stopped,
+    start_option,
+    tcp_option,
+    wait_option,
+)
 from datalogger.clock import SystemClock
 from datalogger.config.words import Duration
 from datalogger.line_settings import LineSettings
@@ -30,20 +39,13 @@ def simulate() -> None:
 
 
 @simulate.command()
-@click.option(
-    "--pty",
-    "link",
-    is_flag=False,
-    flag_value="",
-    metavar="[LINK]",
-    help="A serial port (the default); LINK leads to it.",
-)
+@pty_option
 @click.option(
     "--settings",
     metavar="SETTINGS",
     help='The serial port is set so ("9600 7E1"): who reads at another speed hears nonsense.',
 )
-@click.option("--tcp", type=address, metavar="HOST:PORT", help="A TCP port, as of ser2net or a network dongle.")
+@tcp_option
 @click.option(
     "--interval", type=duration, metavar="DURATION", default="1s", show_default=True, help="Between two telegrams."
 )
@@ -53,12 +55,7 @@ def simulate() -> None:
     metavar="DURATION",
     help="How far the meter's own clock goes meanwhile [default: as --interval]",
 )
-@click.option(
-    "--start",
-    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
-    metavar="TIME",
-    help="The meter's first time, such as 2026-03-29T01:59:50+0100 [default: now]",
-)
+@start_option
 @click.option("--count", type=click.IntRange(min=1), help="End after so many telegrams.")
 @click.option("--telegram", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A telegram to live by.")
 @click.option(
@@ -69,11 +66,9 @@ def simulate() -> None:
     multiple=True,
     help="How often something goes wrong; repeatable.",
 )
-@click.option(
-    "--pause", type=duration, metavar="DURATION", default="5s", show_default=True, help="How long such a silence lasts."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same meter and faults.")
-@click.option("--wait", is_flag=True, help="Say nothing before somebody listens.")
+@pause_option
+@seed_option
+@wait_option
 @click.option("-v", "--verbose", is_flag=True, help="A line on standard error for each telegram.")
 def p1(
     link: str | None,

@@ -14,7 +14,16 @@ from datalogger.cli.arguments import address, duration
 from datalogger.cli.captured import read_capture
 from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say
-from datalogger.cli.simulating import fault_rate, serve_until_stopped
+from datalogger.cli.simulating import (
+    fault_rate,
+    pause_option,
+    pty_option,
+    seed_option,
+    serve_until_stopped,
+    start_option,
+    tcp_option,
+    wait_option,
+)
 from datalogger.clock import SystemClock
 from datalogger.config.checks import nearest, time_zone
 from datalogger.config.words import Duration
@@ -36,14 +45,7 @@ _ON_THE_LINE = [fault for fault in Fault if fault is not Fault.CRC]
 @click.command()
 @click.argument("meter", metavar="[NAME|FILE]", required=False)
 @click.option("--list", "wants_list", is_flag=True, help="The meters there are, with their lines and keys.")
-@click.option(
-    "--pty",
-    "link",
-    is_flag=False,
-    flag_value="",
-    metavar="[LINK]",
-    help="A serial port (the default); LINK leads to it.",
-)
+@pty_option
 @click.option(
     "--settings",
     is_flag=False,
@@ -51,7 +53,7 @@ _ON_THE_LINE = [fault for fault in Fault if fault is not Fault.CRC]
     metavar="[SETTINGS]",
     help='The serial port is set so ("2400 8E1", or the meter\'s own): who reads at another speed hears nonsense.',
 )
-@click.option("--tcp", type=address, metavar="HOST:PORT", help="A TCP port, as of ser2net or a network dongle.")
+@tcp_option
 @click.option("--call", type=address, metavar="HOST:PORT", help="Call a TCP server, as a meter with a modem does.")
 @click.option("--udp", type=address, metavar="HOST:PORT", help="Send each push there as a datagram.")
 @click.option("--every", type=duration, metavar="DURATION", help="Between two pushes [default: as the meter does]")
@@ -61,12 +63,7 @@ _ON_THE_LINE = [fault for fault in Fault if fault is not Fault.CRC]
     metavar="DURATION",
     help="How far the meter's own clock goes meanwhile [default: as --every]",
 )
-@click.option(
-    "--start",
-    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
-    metavar="TIME",
-    help="The meter's first time, such as 2026-03-29T01:59:50+0100 [default: now]",
-)
+@start_option
 @click.option("--zone", metavar="NAME", help="Where the meter's clock is [default: the meter's country]")
 @click.option(
     "--counter", type=click.IntRange(0, 2**32 - 1), help="The first invocation counter [default: by the clock]"
@@ -81,11 +78,9 @@ _ON_THE_LINE = [fault for fault in Fault if fault is not Fault.CRC]
     multiple=True,
     help="How often something goes wrong; repeatable.",
 )
-@click.option(
-    "--pause", type=duration, metavar="DURATION", default="5s", show_default=True, help="How long such a silence lasts."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same meter and faults.")
-@click.option("--wait", is_flag=True, help="Say nothing before somebody listens.")
+@pause_option
+@seed_option
+@wait_option
 @click.option("-v", "--verbose", is_flag=True, help="A line on standard error for each push.")
 def dlms(
     meter: str | None,

@@ -8,12 +8,38 @@ from typing import TypeVar
 
 import click
 
+from datalogger.cli.arguments import address, duration
 from datalogger.cli.say import say
 from datalogger.simulation.faults import Fault, Faults
 from datalogger.simulation.lines import Line
 from datalogger.simulation.serve import serve
 
 Kind = TypeVar("Kind", bound=StrEnum)
+
+pty_option = click.option(
+    "--pty",
+    "link",
+    is_flag=False,
+    flag_value="",
+    metavar="[LINK]",
+    help="A serial port (the default); LINK leads to it.",
+)
+tcp_option = click.option(
+    "--tcp", type=address, metavar="HOST:PORT", help="A TCP port, as of ser2net or a network dongle."
+)
+start_option = click.option(
+    "--start",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]),
+    metavar="TIME",
+    help="The meter's first time, such as 2026-03-29T01:59:50+0100 [default: now]",
+)
+pause_option = click.option(
+    "--pause", type=duration, metavar="DURATION", default="5s", show_default=True, help="How long such a silence lasts."
+)
+seed_option = click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same seed, the same meter and faults."
+)
+wait_option = click.option("--wait", is_flag=True, help="Say nothing before somebody listens.")
 
 
 def fault_rate(kinds: Sequence[Kind]) -> Callable[[str], tuple[Kind, float]]:
