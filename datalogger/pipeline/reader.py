@@ -235,14 +235,14 @@ class Reader:
 
     def _reject(self, line: _Line, rejected: Rejected) -> None:
         self._metrics.add("datalogger_frames_rejected_total", self.name, rejected.reason)
-        if line.fresh and not line.refused:
-            # Whoever opens a port opens it inside a telegram: that half is no news.
-            line.refused = True
-            if rejected.reason not in _OF_WHOLE_FRAMES:
-                return
+        # Whoever opens a port opens it inside a telegram: that half is no news. A client begins at a beginning.
+        perhaps_inside = line.fresh and not line.name and rejected.reason not in _OF_WHOLE_FRAMES
+        before, line.refused = line.refused, True
+        if perhaps_inside and not before:
+            return
         peer = {"line": line.name} if line.name else {}
         mend = {"mend": HINTS[rejected.reason]} if rejected.reason in HINTS else {}
-        if line.fresh and rejected.reason not in _OF_WHOLE_FRAMES:
+        if perhaps_inside:
             mend = {
                 "mend": "no telegram so far: is the speed right, the parity, the cable? (datalogger probe finds out)"
             }

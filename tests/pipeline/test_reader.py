@@ -254,6 +254,14 @@ def test_half_a_message_goes_with_its_client() -> None:
     assert metrics.get("datalogger_frames_rejected_total", "house", "segment_missing") == 1
 
 
+def test_what_a_client_sends_first_and_cannot_be_read_is_told() -> None:
+    with capture_logs() as logs:
+        play(ScriptedLine([Heard("a", b"on"), Heard("a", b"", gone=True)]), 1)
+    (said,) = (log for log in logs if log["event"] == "rejected")
+    assert (said["line"], said["reason"]) == ("a", "truncated")
+    assert "parity" not in said.get("mend", "")
+
+
 def test_a_datagram_that_ends_too_early_takes_nothing_of_the_next() -> None:
     published, metrics = play(ScriptedLine([Heard("a", b"on", last=True), Heard("a", b"e\n", last=True)]), 1)
     assert published.meters == ["e"]
