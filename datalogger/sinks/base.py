@@ -11,7 +11,8 @@ from datalogger.model import Delivery
 class Sink(Protocol):
     """Sends. Does not retry, queue, sleep or start tasks: the forwarder does, once, for all.
 
-    The constructor checks the configuration and touches nothing.
+    The constructor checks the configuration and touches nothing. What its options do not accept (`SinkOptions.accepts`)
+    is not routed to it; only what a person replays, or an older spool holds, may still be of another protocol.
     """
 
     config_type: ClassVar[type[SinkOptions]]

@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from datalogger.config.load import load
 from datalogger.config.problems import ConfigProblems
+from datalogger.config.schema import Configuration
 from tests.config.conftest import Write
 
 KEY = "00112233445566778899AABBCCDDEEFF"
@@ -481,3 +484,76 @@ def test_what_a_person_should_know_of_a_meter_is_a_warning(case: str, write: Wri
 )
 def test_what_is_as_it_should_be_is_no_warning(text: str, write: Write, folder: Path) -> None:
     assert load(write(text))[1] == ()
+
+
+OPTIONS = ["framing", "key", "key_file", "key_env", "auth_key", "policy", "system_title", "replay_check", "profile"]
+OPTIONS += ["clock", "meter", "scalers", "factor", "listen", "allow", "max_clients", "idle", "silence", "kind"]
+WORDS = [
+    "auto",
+    "p1",
+    "wrapper",
+    KEY,
+    AUTH_KEY,
+    "plain",
+    "encrypted",
+    "4B464D1020304050",
+    "local",
+    "lg-e570",
+    "10s",
+    "",
+]
+WORDS += [
+    "0.0.0.0:4059",
+    "[::]:4059",
+    "[fe80::1%eth0]:0",
+    "localhost:1",
+    "h:8420",
+    "::1",
+    "10.0.0.0/8",
+    "::/0",
+    "1.2.3.4",
+]
+WORDS += [
+    "1.8.0 = 10 Wh",
+    "1.8.0 = 0.01 kA",
+    "1.8.0 = 1,0",
+    "\u0661.8.0 = 1\u0660 Wh",
+    "meter.key",
+    "serial",
+    "udp-listen",
+]
+TEXTS = st.sampled_from(WORDS) | st.text(max_size=20)
+VALUES = st.one_of(TEXTS, st.integers(), st.booleans(), st.floats(), st.lists(TEXTS | st.integers(), max_size=3))
+
+
+def toml(value: object) -> str:
+    """As TOML writes it."""
+    if isinstance(value, str):
+        return '"' + "".join(f"\\U{ord(letter):08x}" for letter in value) + '"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    return str(value).lower()
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(OPTIONS), VALUES, max_size=6), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_whatever_is_said_of_meters_is_a_configuration_or_a_config_error(
+    folder: Path, sources: list[dict[str, object]], read_secrets: bool
+) -> None:
+    tables = [{"kind": "tcp-listen", "listen": "127.0.0.1:4059", **source} for source in sources]
+    text = "".join(
+        f"[source.s{number}]\n" + "".join(f"{name} = {toml(value)}\n" for name, value in table.items())
+        for number, table in enumerate(tables)
+    )
+    path = folder / "d.toml"
+    path.write_text(text + FILE)
+    try:
+        configuration, said = load(path, read_secrets=read_secrets)
+        assert isinstance(configuration, Configuration)
+    except ConfigProblems as refused:
+        said = refused.problems
+        assert said
+    assert all(line.startswith(str(path)) and KEY not in line and AUTH_KEY not in line for line in said)
