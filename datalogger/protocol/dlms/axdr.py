@@ -37,24 +37,25 @@ __all__ = ["ARRAY", "COMPACT_ARRAY", "OCTET_STRING", "STRUCTURE", "Incomplete", 
            "decode", "encode", "encode_length", "end_of", "leaves", "length"]  # fmt: skip
 
 # Nearly all structures that meters push are one of these, and are read faster than others, by how they begin:
-# 1. {name, number[, {scaler, unit}]}: by the tag of the number, what reads name, number and the rest, and their size
-# 2. {scaler, unit} and the entries of a push object list, which are the same in every push: octets to look up
-_SCALER_SIZE, _NAME_SIZE = 6, 6
-_NUMBER_AT = 4 + _NAME_SIZE
+# 1. {scaler, unit} and the entries of a push object list, which are the same in every push: octets to look up
+# 2. {name, number[, {scaler, unit}]}: by the tag of the number, what reads name, number and the rest in one go;
+#    and {name, text}
+_SCALER_SIZE, _OBJECT_SIZE, _NAME_SIZE = 6, 18, 6
+_VALUE_AT = 4 + _NAME_SIZE
+
+_Forms = list[tuple[Callable[[bytes, int], tuple[Any, ...]], int] | None]
 
 
-def _entries(rest: int) -> list[tuple[Callable[[bytes, int], tuple[Any, ...]], int] | None]:
-    forms = {tag: struct.Struct(f">4x{_NAME_SIZE}sB{form}{rest}s") for tag, form in FORMATS.items()}
+def _entries(rest: int) -> _Forms:
+    forms = {tag: struct.Struct(f">4x{_NAME_SIZE}sx{form}{rest}s") for tag, form in FORMATS.items()}
     return [(forms[tag].unpack_from, forms[tag].size) if tag in forms else None for tag in range(256)]
 
 
-_ENTRIES = {
-    bytes((STRUCTURE, 2, OCTET_STRING, _NAME_SIZE)): _entries(0),
-    bytes((STRUCTURE, 3, OCTET_STRING, _NAME_SIZE)): _entries(_SCALER_SIZE),
-}
-_USUAL = {
-    bytes((STRUCTURE, 2, INTEGER)): _SCALER_SIZE,
-    bytes((STRUCTURE, 4, LONG_UNSIGNED)): 18,
+_USUAL: dict[bytes, tuple[int, _Forms]] = {
+    bytes((STRUCTURE, 2, INTEGER)): (_SCALER_SIZE, []),
+    bytes((STRUCTURE, 4, LONG_UNSIGNED)): (_OBJECT_SIZE, []),
+    bytes((STRUCTURE, 2, OCTET_STRING)): (0, _entries(0)),
+    bytes((STRUCTURE, 3, OCTET_STRING)): (0, _entries(_SCALER_SIZE)),
 }
 
 
@@ -97,7 +98,8 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
     # The one loop that every push runs through, value by value: so all that is frequent is read in place,
     # and a structure costs no call.
     total = len(octets)
-    entries, usual = _ENTRIES.get, _USUAL.get
+    usual = _USUAL.get
+    shallow = True  # enough for a structure in a structure
     values: list[Data] = []
     append = values.append
     to_come = iter(range(1))
@@ -105,6 +107,35 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
     while True:
         for _ in to_come:
             tag = octets[at]
+            if tag == STRUCTURE and shallow and (kind := usual(octets[at : at + 3])):
+                size, forms = kind
+                if size:
+                    if known := _known(octets[at : at + size]):
+                        append(known)
+                        at += size
+                        continue
+                elif octets[at + 3] == _NAME_SIZE:
+                    value_tag = octets[at + _VALUE_AT]
+                    if form := forms[value_tag]:
+                        read, size = form
+                        if at + size <= total:
+                            name, value, scale = read(octets, at)
+                            if not scale:
+                                append((tag, [(OCTET_STRING, name), (value_tag, value)]))
+                                at += size
+                                continue
+                            if known := _known(scale):
+                                append((tag, [(OCTET_STRING, name), (value_tag, value), known]))
+                                at += size
+                                continue
+                    elif value_tag in OCTETS and octets[at + 1] == 2 and (size := octets[at + _VALUE_AT + 1]) < 0x80:
+                        begin = at + _VALUE_AT + 2
+                        end = begin + size
+                        if end <= total:
+                            name = octets[at + 4 : at + _VALUE_AT]
+                            append((tag, [(OCTET_STRING, name), (value_tag, octets[begin:end])]))
+                            at = end
+                            continue
             if fixed := FIXED[tag]:
                 read, size = fixed
                 append(read(octets, at))
@@ -120,23 +151,6 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
                 append((tag, octets[at:end]))
                 at = end
             elif tag in NESTED:
-                if len(outer) < MAX_DEPTH - 1:
-                    if forms := entries(octets[at : at + 4]):
-                        form = forms[octets[at + _NUMBER_AT]]
-                        if form and at + form[1] <= total:
-                            name, number_tag, number, scale = form[0](octets, at)
-                            if not scale:
-                                append((tag, [(OCTET_STRING, name), (number_tag, number)]))
-                                at += form[1]
-                                continue
-                            if known := _known(scale):
-                                append((tag, [(OCTET_STRING, name), (number_tag, number), known]))
-                                at += form[1]
-                                continue
-                    elif (width := usual(octets[at : at + 3])) and (known := _known(octets[at : at + width])):
-                        append(known)
-                        at += width
-                        continue
                 count = octets[at + 1]
                 at += 2
                 if count > 0x7F:
@@ -146,6 +160,7 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
                 inner: list[Data] = []
                 append((tag, inner))
                 outer.append((append, to_come))
+                shallow = len(outer) < MAX_DEPTH - 1
                 append, to_come = inner.append, iter(range(count))
                 break
             elif tag in EMPTY:
@@ -164,12 +179,13 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
             if not outer:
                 return values, at
             append, to_come = outer.pop()
+            shallow = len(outer) < MAX_DEPTH - 1
 
 
 @lru_cache(maxsize=1024)  # some dozens for each meter; the same lists are given out again: nobody changes a value
 def _known(octets: bytes) -> Data | None:
     """The structure of numbers and names that these octets are; None where they are not just one."""
-    if _USUAL.get(octets[:3]) != len(octets):
+    if _USUAL.get(octets[:3], (0, []))[0] != len(octets):
         return None
     members, at = [], 2
     try:

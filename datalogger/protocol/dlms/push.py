@@ -9,7 +9,6 @@ from datalogger.protocol.dlms.items import Data, Link, Push, Telegram
 from datalogger.protocol.dlms.messages import Block, DataNotification, Envelope, EventNotification, Message
 from datalogger.protocol.dlms.security import Opened, Security
 from datalogger.protocol.framing import Frame, Reason, Rejected
-from datalogger.protocol.hdlc import header
 from datalogger.protocol.hdlc.segments import LLC, HdlcSegments
 from datalogger.protocol.joining import Joined, Joiner
 from datalogger.protocol.mbus.segments import MbusSegments
@@ -39,7 +38,7 @@ class PushDecoder:
         messages = [Joined(frame.payload, frame.octets)] if joiner is None else joiner.take(frame)
         for message in messages:
             if isinstance(message, Joined):
-                self._read(message, _link(frame), found)
+                self._read(message, self._link(frame), found)
             else:
                 found.append(message)
         return found
@@ -56,6 +55,9 @@ class PushDecoder:
         """The line went quiet: give up what is half-joined."""
         given_up = [rejected for joiner in self._joiners.values() for rejected in joiner.idle()]
         return given_up + self._blocks.idle()
+
+    def _link(self, frame: Frame) -> Link:
+        return Link("hdlc", *self._hdlc.addresses) if frame.framing == "hdlc" else _LINKS[frame.framing]
 
     def _read(self, joined: Joined, link: Link, found: list[Found]) -> None:
         octets = joined.octets
@@ -198,10 +200,3 @@ def _event(event: EventNotification) -> DecodeError:
 
 
 _LINKS = {framing: Link(framing) for framing in ("mbus", "wrapper", "apdu")}
-
-
-def _link(frame: Frame) -> Link:
-    if frame.framing != "hdlc":
-        return _LINKS[frame.framing]
-    parsed = header.parse(frame.payload)
-    return Link("hdlc", parsed.destination, parsed.source)

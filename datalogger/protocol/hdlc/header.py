@@ -58,10 +58,13 @@ def parse(payload: bytes) -> Header:
 
     DecodeError MALFORMED: no such frame. Check sums are the framer's work and not looked at.
     """
-    size = extent(payload)
-    if size is None or size + CHECK > len(payload):
+    try:
+        source = 2 + _address(payload, 2)
+        size = source + _address(payload, source) + 1
+    except IndexError:
+        size = len(payload)
+    if size + CHECK > len(payload):
         raise DecodeError(Reason.MALFORMED, f"{len(payload)} octets are too few for an HDLC header")
-    source = 2 + _address(payload, 2)
     return Header(
         destination=payload[2:source],
         source=payload[source : size - 1],

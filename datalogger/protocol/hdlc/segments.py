@@ -26,7 +26,7 @@ class HdlcSegments:
         self._frames: list[Frame] = []  # the open chain
         self._information: list[bytes] = []
         self._size = 0  # octets of the chain's frames
-        self._addresses = (b"", b"")
+        self.addresses = (b"", b"")  # destination and source of the last message, as on the wire
 
     def take(self, frame: Frame) -> list[Joined | Rejected]:
         try:
@@ -37,14 +37,14 @@ class HdlcSegments:
             return [Rejected(Reason.PADDING, frame.octets, "a frame without information")]
         events: list[Joined | Rejected] = []
         addresses = (header.destination, header.source)
-        if self._frames and (header.information.startswith(LLC) or addresses != self._addresses):
+        if self._frames and (header.information.startswith(LLC) or addresses != self.addresses):
             events += self._give_up(
                 Reason.SEGMENT_MISSING, "another message begins before the last segment of this one"
             )
         if not self._frames and not _begins_message(header):
             detail = f"a segment without the first one: it begins with {header.information[:3].hex().upper()}"
             return [*events, Rejected(Reason.SEGMENT_MISSING, frame.octets, detail)]
-        self._addresses = addresses
+        self.addresses = addresses
         self._frames.append(frame)
         self._information.append(header.information)
         self._size += len(frame.octets)
