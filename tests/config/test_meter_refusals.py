@@ -374,6 +374,7 @@ def test_what_is_right_is_taken_without_a_word(lines: str, write: Write, folder:
     [
         PORT + PORT.replace("field", "again").replace("tcp", "udp"),
         PORT + PORT.replace("field", "again").replace("127.0.0.1", "[::1]"),
+        PORT + PORT.replace("field", "again").replace("127.0.0.1", "[::]") + 'allow = ["fe80::/10"]',
         PORT + PORT.replace("field", "again").replace("127.0.0.1", "127.0.0.2"),
         PORT.replace("4059", "0") + PORT.replace("field", "again").replace("4059", "0"),
         PORT.replace("4059", "8420").replace("tcp", "udp"),
