@@ -75,6 +75,11 @@ class Ear:
         return Verdict.FOREIGN if self.octets else Verdict.SILENT
 
     @property
+    def promising(self) -> bool:
+        """Whether a cipher block was there, and one alone: another will tell whether it was chance."""
+        return not self.reports and self.verdict < Verdict.SOUND and bool(CIPHERED & self.refused.keys())
+
+    @property
     def content(self) -> bool:
         """Whether there is little more to hear: a meter with its name and values, one that says the same again and
         again, or a message nobody here can open."""

@@ -59,12 +59,12 @@ def hint(attempt: Attempt | None, profiles: Iterable[Profile], *, tunable: bool)
 def _silent(profiles: Iterable[Profile], *, tunable: bool) -> str:
     cable = (
         "is the cable in the meter's customer port, and has the operator switched that port on? P1 ports speak only "
-        "while the request line (pin 2) has 5 V; M-Bus ports need an M-Bus adapter; an infrared head must sit straight"
+        "while the request line (pin 2) has 5 V; M-Bus ports need an M-Bus adapter; an infrared head must sit straight."
         if tunable
-        else "does the port server hear the meter, and does it serve one reader only, which is another?"
+        else "does the port server hear the meter, and has it only one place, which another reader has taken?"
     )
     seldom = _speak_seldom(profiles)
-    patience = f". Some speak seldom ({seldom}): try --time 3m" if seldom else ""
+    patience = f" Some meters speak seldom ({seldom}): try --time 3m" if seldom else ""
     return f"nothing was heard: {cable}{patience}"
 
 

@@ -233,6 +233,8 @@ class Search:
             return attempt.bursts > 2 * BURSTS and attempt.ear.verdict < Verdict.DAMAGED
         if not attempt.ear.octets:
             return now - attempt.began >= (LONG_PATIENCE if self._wrong else PATIENCE)
+        if attempt.ear.promising:
+            return now - attempt.since >= ENDLESS
         if attempt.ear.octets >= LONGEST_BURST and attempt.ear.verdict < Verdict.DAMAGED:
             return True
         if attempt.bursts and attempt.ear.octets >= ENOUGH and attempt.symptom.kind in CERTAIN:

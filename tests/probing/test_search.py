@@ -18,6 +18,7 @@ from datalogger.probing.lines import Reading
 from datalogger.probing.search import Search
 from datalogger.protocol.detect import AutoFramer
 from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.simulation.meters import built_in
 from datalogger.simulation.p1 import DSMR5, telegrams
 from tests.probing.meter import MeterLine, SilentLine, Time
 from tests.protocol.dlms.corpus import case
@@ -186,6 +187,18 @@ def test_a_meter_that_enciphers_is_named_by_its_system_title_and_the_key_asked_f
     assert "kamstrup-dk" in families
     assert not {"kamstrup-no", "kamstrup-se"} & families  # there they do not encipher
     assert str(result.settings) == "2400 8N1"
+
+
+@pytest.mark.parametrize("interval", [2, 10])
+def test_a_cipher_block_that_nobody_can_open_is_waited_for_until_it_comes_again(interval: float) -> None:
+    clock = Time()
+    smarty = built_in("lu-smarty")
+    line = MeterLine(clock, [smarty.octets], "115200 8N1", interval=interval)
+    result = found(searched(line, clock))
+    assert result.needs_key
+    assert result.maker == "Sagemcom"
+    assert result.framing == "apdu"
+    assert clock.seconds - Time().seconds <= 3 * interval
 
 
 def test_the_right_keys_open_it_and_a_wrong_one_is_named() -> None:
