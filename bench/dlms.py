@@ -1,6 +1,6 @@
 """DLMS: from the octets of a push to its records, beside gurux-dlms, amshan and dlms-cosem; and the framers.
 
-Both sides get the same pushes, of a simulated meter, in turns, round by round; what the peer finds in the first
+Both sides get the same pushes, of a simulated meter, in turns, round by round; what the peer finds in the last
 must be what we find. Peers run in a process and a virtual environment of their own. dlms-cosem is no open
 source: it is measured here, and used nowhere.
 """
@@ -79,23 +79,22 @@ class Meter:
         self.keys = Keys(found.key, found.auth_key)
         self.pushes = _pushes(found, self.keys)
         self.known = load()
-        (report,) = self.read_all()[:1]
+        report = self.read_all()
         self.values = [record.value for record in report.records if record.value is not None]
         self.physical = [float(record.physical) for record in report.records if record.physical is not None]
 
-    def read_all(self) -> list[Report]:
-        """All of them, by a new framer and a new decoder, as a line has them."""
+    def read_all(self) -> Report:
+        """All of them, by a new framer and a new decoder, as a line has them; the last one's report."""
         framer = HdlcFramer()
         security = Security(self.keys, counters=MemoryCounters())
         decoder = MeterDecoder(Reading(zone=ZONE), security, lambda: self.known)
-        reports: list[Report] = []
         for push in self.pushes:
             for event in framer.feed(push):
                 assert isinstance(event, Frame), event.reason
-                reports += [found for found in decoder.take(event) if isinstance(found, Report)]
-        assert len(reports) == len(self.pushes)
-        assert all(report.profile for report in reports)
-        return reports
+                found = decoder.take(event)
+            report, *_ = found
+            assert isinstance(report, Report) and report.profile
+        return report
 
     def round(self) -> float:
         """Seconds to read all of them once."""

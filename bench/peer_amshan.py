@@ -1,6 +1,6 @@
 """Runs amshan in its own virtual environment: the HDLC pushes in a file, one round for each line on stdin.
 
-Spoken by bench/dlms.py: first the numbers it finds in the first push, then seconds per round.
+Spoken by bench/dlms.py: first the numbers it finds in the last push, then seconds per round.
 """
 
 import json
@@ -23,7 +23,7 @@ def main() -> None:
         values: dict[str, Any] = decoder.decode_message(frame)
         return values
 
-    found = read(pushes[0]).values()
+    found = read(pushes[-1]).values()
     print(json.dumps([value for value in found if isinstance(value, int | float)]), flush=True)
     for _ in sys.stdin:
         began = time.perf_counter()

@@ -1,6 +1,6 @@
 """Runs dlms-cosem in its own virtual environment: the HDLC pushes in a file, one round for each line on stdin.
 
-Spoken by bench/dlms.py: first the numbers it finds in the first push, then seconds per round.
+Spoken by bench/dlms.py: first the numbers it finds in the last push, then seconds per round.
 """
 
 import json
@@ -28,7 +28,7 @@ def main() -> None:
         values: list[Any] = parse_as_dlms_data(notification.body)
         return values
 
-    print(json.dumps([value for value in read(pushes[0]) if isinstance(value, int)]), flush=True)
+    print(json.dumps([value for value in read(pushes[-1]) if isinstance(value, int)]), flush=True)
     for _ in sys.stdin:
         began = time.perf_counter()
         for push in pushes:

@@ -1,6 +1,6 @@
 """Runs gurux-dlms in its own virtual environment: the HDLC pushes in a file, one round for each line on stdin.
 
-Spoken by bench/dlms.py: first the numbers it finds in the first push, then seconds per round.
+Spoken by bench/dlms.py: first the numbers it finds in the last push, then seconds per round.
 """
 
 import json
@@ -16,7 +16,7 @@ from gurux_dlms.GXDLMSClient import GXDLMSClient
 
 def main() -> None:
     pushes = [bytes.fromhex(push) for push in json.loads(Path(sys.argv[1]).read_bytes())]
-    print(json.dumps(numbers(read(pushes[0]))), flush=True)
+    print(json.dumps(numbers(read(pushes[-1]))), flush=True)
     for _ in sys.stdin:
         began = time.perf_counter()
         for push in pushes:

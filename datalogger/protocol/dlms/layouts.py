@@ -65,6 +65,7 @@ def _named(members: list[Data]) -> tuple[Layout, list[Item]]:
     layout = Layout.POSITIONAL
     items: list[Item] = []
     append = items.append
+    last = len(members) - 1
     following = 0  # values, scalers and units that went with the name before them
     for position, member in enumerate(members):
         if following:
@@ -76,9 +77,14 @@ def _named(members: list[Data]) -> tuple[Layout, list[Item]]:
                 append(item)
                 layout = Layout.STRUCTURES
                 continue
-        elif tag == OCTET_STRING and len(inner) == NAME_SIZE and position + 1 < len(members) and _is_name(inner):
-            item, following = _pair(members, position)
-            append(item)
+        elif tag == OCTET_STRING and len(inner) == NAME_SIZE and position < last and _is_name(inner):
+            value = members[position + 1]
+            if value[0] in _NESTED or (position + 1 < last and members[position + 2][0] == STRUCTURE):
+                item, following = _pair(members, position)
+                append(item)
+            else:
+                append(Item(position + 1, value, inner))
+                following = 1
             if layout is Layout.POSITIONAL:
                 layout = Layout.FLAT
             continue
