@@ -20,6 +20,11 @@ def read_date(octets: bytes) -> datetime | None:
         return None
 
 
+def has_year(octets: bytes) -> bool:
+    """Whether these begin as a date does, possible or not, or leave the year open."""
+    return int.from_bytes(octets[:2], "big") in (*_YEARS, 0xFFFF)
+
+
 def write_date(octets: bytes, time: datetime) -> bytes:
     """The same octets with another day and, in a date-time, hour, minute and second; the weekday where there is one."""
     weekday = time.isoweekday() if octets[4] in range(1, 8) else octets[4]

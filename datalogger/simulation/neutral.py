@@ -17,7 +17,7 @@ from datalogger.protocol.dlms.security import AUTHENTICATED, Keys
 from datalogger.protocol.p1.telegram import decode_telegram
 from datalogger.simulation import body, telegram_text
 from datalogger.simulation.body import Body, content, is_name
-from datalogger.simulation.dates import DATE_OCTETS, is_time_of_day, read_date, write_date
+from datalogger.simulation.dates import DATE_OCTETS, has_year, is_time_of_day, read_date, write_date
 from datalogger.simulation.substitutes import Substitutes
 from datalogger.simulation.twin import Capture, Message
 
@@ -25,6 +25,8 @@ _TEXTS = frozenset((9, 10, 12))  # A-XDR: octet-string, visible-string, utf8-str
 _NUMBERS = frozenset((5, 6, 16, 18, 20, 21))
 _INVOKE_ID = slice(2, 5)  # of a data-notification; the octet before are its priority and service class
 _DATES = frozenset((25, 26))
+_TIME, _BITS = 27, 4
+_SAYING_NOTHING = b"\x00\xff"
 _WIDE = 4  # octets: what holds no value is a class, an attribute, a scaler or a unit, and shorter than this
 _SHORT = 2  # octets: a tariff, a state
 _ORIGINATOR, _RECIPIENT = 1, 2  # of the fields of a general-ciphering header: their system titles
@@ -185,6 +187,10 @@ class _Neutraliser:
         octets = content(text, leaf)
         if leaf.tag in _DATES:
             self._edit(edits, leaf.value_at, octets, "time", self._date)
+        elif leaf.tag == _TIME and not is_time_of_day(octets):
+            self._edit(edits, leaf.value_at, octets, "time", self._unknown)
+        elif leaf.tag == _BITS and leaf.size >= _WIDE:
+            self._edit(edits, leaf.value_at, octets, "bits", self._unknown)
         elif leaf.tag not in _TEXTS:
             self._edit(edits, leaf.value_at, octets, "value", lambda octets: self._substitutes.value(leaf.tag, octets))
         elif leaf.size in DATE_OCTETS and read_date(octets) is not None:
@@ -208,9 +214,16 @@ class _Neutraliser:
         return ((number + self._counter_shift) % 2**24).to_bytes(3, "big") if number else octets
 
     def _date(self, octets: bytes) -> bytes:
-        """A date or date-time some weeks away; one that is none stays: it tells no time."""
+        """A date or date-time some weeks away; an impossible one, or one that leaves something open, stays."""
         day = read_date(octets)
-        return octets if day is None else write_date(octets, self._substitutes.time(day))
+        if day is not None:
+            return write_date(octets, self._substitutes.time(day))
+        return octets if has_year(octets) else self._unknown(octets)
+
+    def _unknown(self, octets: bytes) -> bytes:
+        """Of octets that may be anything, an identifier too, those stay that say nothing."""
+        other = self._substitutes.octets(octets)
+        return bytes(old if old in _SAYING_NOTHING else new for old, new in zip(octets, other, strict=True))
 
 
 def _is_telegram(text: bytes) -> bool:

@@ -327,3 +327,21 @@ def test_a_capture_of_every_number_there_is_has_a_twin() -> None:
     octets = b"".join(bytes.fromhex("0F0000000000020106") + number.to_bytes(4) for number in lows)
     twin = neutralise(Capture(octets, framer=ApduFramer()), random.Random(0))
     assert twin.messages == len(lows)
+
+
+@pytest.mark.parametrize("tag", ["19", "0460", "1A", "1B"])
+def test_an_identifier_where_another_type_belongs_goes_too(tag: str) -> None:
+    """A line without check sum turns one type into another: then a date-time may hold a number of the meter."""
+    size = {"19": 12, "0460": 12, "1A": 5, "1B": 4}[tag]
+    identifier = b"83208217"[:size] + b"ABCD"[: max(0, size - 8)]
+    octets = bytes.fromhex("0F0000000000 0202 0600000001" + tag) + identifier
+    twin = neutralise(Capture(octets, framer=ApduFramer()), random.Random(0))
+    assert twin.messages == 1
+    assert identifier[:4] not in twin.octets and identifier[-4:] not in twin.octets
+
+
+def test_an_impossible_date_and_an_open_one_stay() -> None:
+    dates = bytes.fromhex("07E60D05020C0000FF800000"), bytes.fromhex("FFFFFFFFFFFFFFFFFF8000FF")
+    octets = bytes.fromhex("0F0000000000 0202 19") + dates[0] + b"\x19" + dates[1]
+    twin = neutralise(Capture(octets, framer=ApduFramer()), random.Random(0))
+    assert twin.octets == octets
