@@ -165,11 +165,6 @@ class MeterOptions(SourceOptions, frozen=True, kw_only=True, forbid_unknown_fiel
         if self.key is not None:
             if NOT_READ not in (self.key, self.auth_key) and self.keys.encryption == self.keys.authentication:
                 said.append("auth_key: the same as key: operators give two different ones; is one pasted twice?")
-            if self.auth_key is None and self.policy is None:
-                said.append(
-                    "key: without auth_key nobody checks that a message is the meter's, and whole: give it, or say "
-                    'policy = "encrypted" where the operator has none'
-                )
             if not self.replay_check:
                 said.append("replay_check: false: who has recorded a message can send it again")
         return said

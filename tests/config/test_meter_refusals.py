@@ -365,8 +365,7 @@ def test_a_wrong_meter_is_refused_with_every_reason(case: str, write: Write, fol
     ],
 )
 def test_what_is_right_is_taken_without_a_word(lines: str, write: Write, folder: Path) -> None:
-    policy = '\npolicy = "encrypted"' if "key_file" in lines else ""
-    assert load(write(LINE + lines + policy + FILE))[1] == ()
+    assert load(write(LINE + lines + FILE))[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -398,13 +397,6 @@ def test_a_meter_that_speaks_p1_needs_no_word_of_all_this(write: Write, folder: 
 
 # What is right and surprising → the text, and what is said of it.
 WARNINGS: dict[str, tuple[str, list[str]]] = {
-    "one key, and no policy": (
-        LINE + 'key_file = "meter.key"' + FILE,
-        [
-            "FILE:4: source.house.key_file: without auth_key nobody checks that a message is the meter's, and whole: "
-            'give it, or say policy = "encrypted" where the operator has none'
-        ],
-    ),
     "one key, pasted twice": (
         LINE + 'key_file = "meter.key"\nauth_key_file = "colons.key"' + FILE,
         [
