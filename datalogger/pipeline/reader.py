@@ -38,6 +38,9 @@ _OF_WHOLE_FRAMES = frozenset(
     (Reason.NO_KEY, Reason.WRONG_KEY, Reason.TAG, Reason.REPLAY, Reason.POLICY, Reason.APDU_TAG, Reason.AXDR)
 )
 
+# Meters of one source that are said to be read; there may be made-up ones among them.
+MAX_METERS = 1000
+
 # Different notices remembered as said; a meter has a handful of them.
 MAX_NOTICES = 1000
 
@@ -91,6 +94,7 @@ class Reader:
         self._backoff = Backoff(first=0.5, cap=LONGEST_WAIT)
         self._lines: OrderedDict[str, _Line] = OrderedDict()
         self._told: set[tuple[str, str]] = set()
+        self._meters: set[str] = set()  # said to be read, since the source was opened
 
     async def run(self) -> None:
         """Until it is cancelled, or the source has ended."""
@@ -117,6 +121,7 @@ class Reader:
         self._metrics.set("datalogger_source_up", self.name, value=1)
         # A new line, a new framer: half a telegram from before the cable was pulled belongs to no telegram after it.
         self._lines.clear()
+        self._meters.clear()
         try:
             heard = looked = self._clock.monotonic()
             while True:
@@ -219,8 +224,11 @@ class Reader:
         self._backoff.reset()
         if line.fresh:
             line.fresh = False
-            peer = {"line": line.name} if line.name else {}
-            self._log.info("reading", meter=report.meter, **peer, resolved=True, repeats=f"source:{self.name}")
+            # Most meters connect anew for each push: that is said of each meter once.
+            if not line.name or (report.meter not in self._meters and len(self._meters) < MAX_METERS):
+                self._meters.add(report.meter)
+                peer = {"line": line.name} if line.name else {}
+                self._log.info("reading", meter=report.meter, **peer, resolved=True, repeats=f"source:{self.name}")
         # What a quiet line completes came in when it was last heard, not now.
         received_at = line.heard_at or self._clock.now()
         self._hub.publish(msgspec.structs.replace(report, source=self.name, received_at=received_at))

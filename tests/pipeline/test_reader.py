@@ -286,6 +286,13 @@ def test_half_a_message_is_given_up_when_a_frame_is_damaged_behind_it() -> None:
     assert metrics.get("datalogger_frames_rejected_total", "house", "segment_missing") == 1
 
 
+def test_a_meter_that_connects_anew_for_each_push_is_said_to_be_read_once() -> None:
+    steps = [Heard(f"a:{port}", b"one\n", last=True) for port in range(5)] + [Heard("a:9", b"two\n")]
+    with capture_logs() as logs:
+        play(ScriptedLine(steps), 1)
+    assert [log["meter"] for log in logs if log["event"] == "reading"] == ["one", "two"]
+
+
 FOREIGN = b"\0\2" + enclose(b"\x0f more")[2:]  # a wrapper of version 2
 
 
