@@ -13,7 +13,7 @@ from datalogger.obis import Obis
 from datalogger.protocol.decoder import Notice
 from datalogger.protocol.dlms.items import Layout
 
-MOST_NAMES = 4096  # remembered a line; a meter has dozens, a hostile one could invent more with every push
+MOST_NAMES = 256  # remembered a line, some 90 kB; a meter has dozens, a hostile one could invent more with every push
 
 Value = TypeVar("Value")
 
