@@ -12,6 +12,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
@@ -20,8 +21,9 @@ from datalogger.clock import Clock
 from datalogger.errors import SinkMisconfigured, SinkUnavailable
 from datalogger.sinks.name_lookup import NameLookup
 from datalogger.sinks.network_errors import describe, ended, not_connected
+from datalogger.sinks.plain_connection import PlainConnection
+from datalogger.sinks.tls_connection import TlsConnection
 
-HEAD_BOUND = 32 * 1024  # octets; twice what nginx lets an upstream's head be
 BODY_BOUND = 64 * 1024  # octets that are kept of an answer; a Django error page names its error in the first few
 
 TLS_ALERT = b"\x15\x03"  # how a TLS server begins to say that this is no TLS
@@ -102,7 +104,7 @@ class HttpExchange:
         self._ca_file = ca_file
         self._names = NameLookup(origin.host, clock)
         self._tls: ssl.SSLContext | None = None
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._connection: PlainConnection | TlsConnection | None = None
         self._answers = False  # whether it ever has
 
     async def open(self) -> None:
@@ -121,10 +123,10 @@ class HttpExchange:
         request, kept = self._request(method, path, headers, body), False
         try:
             async with asyncio.timeout(timeout):
-                reader, writer = await self._connection(timeout / 2)
+                connection = await self._connected(timeout / 2)
                 try:
-                    writer.write(request)
-                    answer, kept = await read_answer(reader, method)
+                    await connection.send(request)
+                    answer, kept = await read_answer(connection, method)
                 except (asyncio.IncompleteReadError, OSError) as error:
                     silent = not self._answers and not getattr(error, "partial", b"")
                     raise ended(str(self._origin), error, may_speak_tls=silent and self._tls is None) from None
@@ -148,20 +150,19 @@ class HttpExchange:
             async with asyncio.timeout(REACH):
                 for address in await self._names.addresses():
                     try:
-                        _, writer = await asyncio.open_connection(address, self._origin.port)
+                        connection = await PlainConnection.to(address, self._origin.port, REACH)
                     except OSError:
                         continue
-                    writer.transport.abort()
+                    connection.close()
                     return True
         except OSError:  # TimeoutError too
             pass
         return False
 
     async def close(self) -> None:
-        if self._streams is not None:
-            # Not close(): that would wait for a TLS peer that may be gone. Nothing unsent is worth keeping.
-            self._streams[1].transport.abort()
-            self._streams = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _request(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
         lines = [f"{method} {self._origin.path}{path} HTTP/1.1", f"Host: {self._origin.authority}"]
@@ -170,45 +171,46 @@ class HttpExchange:
             lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
-    async def _connection(self, limit: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._streams is not None:
-            reader, writer = self._streams
-            if not (reader.at_eof() or reader.exception() or writer.is_closing()):
-                return self._streams
+    async def _connected(self, limit: float) -> PlainConnection | TlsConnection:
+        if self._connection is not None:
+            if self._connection.usable:
+                return self._connection
             await self.close()
         try:
-            async with asyncio.timeout(limit):
-                addresses = await self._names.addresses()
-                self._streams = await self._connect(addresses, limit)
+            self._connection = await self._connect(limit)
         except OSError as error:  # TimeoutError and whatever is wrong with TLS too
             failure = not_connected(str(self._origin), error, tls=self._tls is not None, limit=limit)
             if isinstance(failure, SinkUnavailable) and failure.unreached:
                 self._names.doubt()
             raise failure from None
-        return self._streams
+        return self._connection
 
-    async def _connect(self, addresses: list[str], limit: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, limit: float) -> PlainConnection | TlsConnection:
         """The first address that takes the connection, each tried for its share of `limit` seconds."""
-        for last, address in zip([False] * (len(addresses) - 1) + [True], addresses, strict=True):
+        loop, origin = asyncio.get_running_loop(), self._origin
+        end = loop.time() + limit
+        addresses = self._names.known
+        if not addresses:
+            async with asyncio.timeout(limit):
+                addresses = await self._names.addresses()
+        failed = OSError("the name has no address")
+        for tried, address in enumerate(addresses):
+            share = (end - loop.time()) / (len(addresses) - tried)
             try:
-                async with asyncio.timeout(None if last else limit / len(addresses)):
-                    streams = await asyncio.open_connection(
-                        address,
-                        self._origin.port,
-                        limit=HEAD_BOUND,
-                        ssl=self._tls,
-                        ssl_handshake_timeout=limit / 2 if self._tls else None,
-                        server_hostname=self._origin.host if self._tls else None,
+                if self._tls is None:
+                    connection: PlainConnection | TlsConnection = await PlainConnection.to(address, origin.port, share)
+                else:
+                    connection = await TlsConnection.to(
+                        address, origin.port, origin.host, self._tls, share, handshake=limit / 2
                     )
             except ssl.SSLError:
                 raise
-            except OSError:  # TimeoutError too
-                if last:
-                    raise
+            except OSError as error:  # TimeoutError too
+                failed = error
             else:
                 self._names.prefer(address)
-                return streams
-        raise OSError("the name has no address")
+                return connection
+        raise failed
 
 
 def _tls_context(verify: bool, ca_file: Path | None) -> ssl.SSLContext:
@@ -223,7 +225,15 @@ def _tls_context(verify: bool, ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-async def read_answer(reader: asyncio.StreamReader, method: str) -> tuple[Answer, bool]:
+class Octets(Protocol):
+    """What comes in, as `asyncio.StreamReader` gives it out."""
+
+    async def readuntil(self, separator: bytes, /) -> bytes: ...
+    async def readexactly(self, count: int, /) -> bytes: ...
+    async def read(self, count: int, /) -> bytes: ...
+
+
+async def read_answer(reader: Octets, method: str) -> tuple[Answer, bool]:
     """The answer, and whether the connection may serve another request.
 
     ValueError, LimitOverrunError: this is no HTTP. IncompleteReadError, OSError: it ended too early.
@@ -245,7 +255,7 @@ async def read_answer(reader: asyncio.StreamReader, method: str) -> tuple[Answer
     return Answer(status, headers, body), keeps and whole
 
 
-async def _read_head(reader: asyncio.StreamReader) -> bytes:
+async def _read_head(reader: Octets) -> bytes:
     try:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
@@ -272,7 +282,7 @@ def _parse_head(head: bytes) -> tuple[int, dict[str, str], bool]:
     return int(status), headers, version == "HTTP/1.1" and "close" not in connection
 
 
-async def _read_chunks(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
+async def _read_chunks(reader: Octets) -> tuple[bytes, bool]:
     """The body, and whether that is all of it."""
     body = bytearray()
     while True:
@@ -291,7 +301,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
         await reader.readexactly(2)
 
 
-async def _read_to_end(reader: asyncio.StreamReader) -> bytes:
+async def _read_to_end(reader: Octets) -> bytes:
     body = bytearray()
     while len(body) < BODY_BOUND and (piece := await reader.read(BODY_BOUND - len(body))):
         body += piece

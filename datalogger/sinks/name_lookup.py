@@ -27,12 +27,17 @@ class NameLookup:
         self._under_way: asyncio.Future[list[str]] | None = None
         self._fixed = _is_address(host)
 
-    async def addresses(self) -> list[str]:
-        """At least one, best first. OSError where the name cannot be resolved and never could."""
+    @property
+    def known(self) -> list[str]:
+        """Those that need no lookup now, best first."""
         if self._fixed:
             return [self._host]
-        if self._clock.monotonic() < self._until:
-            return self._addresses
+        return self._addresses if self._clock.monotonic() < self._until else []
+
+    async def addresses(self) -> list[str]:
+        """At least one, best first. OSError where the name cannot be resolved and never could."""
+        if known := self.known:
+            return known
         if self._under_way is None or self._under_way.get_loop() is not asyncio.get_running_loop():
             thread = OwnThread()
             self._under_way = thread.start(partial(_look_up, self._host))

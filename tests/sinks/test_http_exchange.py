@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from datalogger.errors import ReportsRejected, SinkError, SinkUnavailable
 from datalogger.sinks.dsmr_answers import judge
-from datalogger.sinks.http_exchange import BODY_BOUND, HEAD_BOUND, Answer, read_answer
+from datalogger.sinks.http_exchange import BODY_BOUND, Answer, read_answer
+from datalogger.sinks.plain_connection import HEAD_BOUND
 from datalogger.sinks.retry_after import LONGEST, SHORTEST
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
