@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import structlog
 
@@ -15,8 +15,7 @@ from datalogger.config.load import load
 from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import Configuration, SinkOptions, SourceOptions
 from datalogger.errors import ConfigError, SpoolError
-from datalogger.meters import counters, profiles
-from datalogger.meters.profiles import Profiles
+from datalogger.meters import counters
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline import metering
@@ -35,6 +34,9 @@ from datalogger.service.watchdog import Heartbeats, feed
 from datalogger.sinks.base import Sink
 from datalogger.sources.base import Source
 from datalogger.spool.spool import Spool
+
+if TYPE_CHECKING:
+    from datalogger.meters.profiles import Profiles
 
 log = structlog.get_logger()
 
@@ -232,10 +234,14 @@ def _routes(sinks: Mapping[str, SinkOptions]) -> list[Route]:
     ]
 
 
-def _profiles(configuration: Configuration) -> Profiles | None:
+def _profiles(configuration: Configuration) -> "Profiles | None":
     """Those of a person's own directory and the built-in ones; None without one, so that P1 alone never reads any."""
     directory = configuration.meters.profiles
-    return None if directory is None else profiles.load(directory)
+    if directory is None:
+        return None
+    from datalogger.meters import profiles
+
+    return profiles.load(directory)
 
 
 def _changed(mine: Mapping[str, Options], theirs: Mapping[str, Options]) -> list[str]:

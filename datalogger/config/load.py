@@ -25,7 +25,6 @@ from datalogger.config.schema import (
 from datalogger.config.secrets import places
 from datalogger.config.tables import TableReader
 from datalogger.errors import ConfigError
-from datalogger.meters.profiles import load as load_profiles
 
 # The spool keeps one bit a sink in a signed 64-bit number.
 MAX_SINKS = 63
@@ -165,6 +164,8 @@ def _judge_profiles(document: Mapping[str, Any], meters: MetersOptions | None, p
     if directory is not None and not directory.is_dir():
         problems.add(("meters", "profiles"), f"no directory {directory}: make it, or leave profiles out")
         return
+    from datalogger.meters.profiles import load as load_profiles  # most configurations name none, and need them never
+
     try:
         known = load_profiles(directory)
     except ConfigError as error:

@@ -1,15 +1,18 @@
 """From what a source says of its meter to the framer and the decoder that read it."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from datalogger.config.metering import MeterOptions
 from datalogger.meters.decoder import MeterDecoder
 from datalogger.meters.meaning import Reading
-from datalogger.meters.profiles import Profiles, load
 from datalogger.protocol.dlms.security import Counters, Security
 from datalogger.protocol.framers import FRAMERS
 from datalogger.protocol.framing import Framer
+
+if TYPE_CHECKING:
+    from datalogger.meters.profiles import Profiles
 
 
 def framer(options: MeterOptions) -> Callable[[], Framer]:
@@ -17,10 +20,10 @@ def framer(options: MeterOptions) -> Callable[[], Framer]:
     return FRAMERS[options.framing]
 
 
-def decoder(options: MeterOptions, counters: Counters, profiles: Profiles | None) -> Callable[[], MeterDecoder]:
+def decoder(options: MeterOptions, counters: Counters, profiles: "Profiles | None") -> Callable[[], MeterDecoder]:
     """What makes the decoder of each line of this source.
 
-    profiles: None: the built-in ones, which are read when the first push comes
+    profiles: None: the built-in ones, which are read when the first push comes, or now where nothing else can come
     """
     security = Security(
         options.keys,
@@ -30,6 +33,16 @@ def decoder(options: MeterOptions, counters: Counters, profiles: Profiles | None
         replay=options.replay_check,
     )
 
+    def known() -> "Profiles":
+        if profiles is not None:
+            return profiles
+        from datalogger.meters.profiles import load
+
+        return load()
+
+    if "p1" not in options.protocols:
+        known()  # to read them takes as long as hundreds of pushes: that had better not hold up the first one
+
     def new() -> MeterDecoder:
         reading = Reading(
             zone=ZoneInfo(options.zone),
@@ -38,6 +51,6 @@ def decoder(options: MeterOptions, counters: Counters, profiles: Profiles | None
             meter=options.meter,
             factor=options.factor,
         )
-        return MeterDecoder(reading, security, lambda: profiles or load(), options.profile)
+        return MeterDecoder(reading, security, known, options.profile)
 
     return new

@@ -11,7 +11,6 @@ tag                      12 octets, over control octet, authentication key, gene
 """
 
 from enum import StrEnum
-from hashlib import sha256
 from typing import Literal, NoReturn, Protocol
 
 from msgspec import Struct
@@ -50,7 +49,7 @@ class Keys:
                 raise ValueError(f"{name} key: {len(key)} octets given, 16 wanted (32 in security suite 2)")
         self.encryption = encryption
         self.authentication = authentication
-        self.fingerprint = sha256(encryption).hexdigest()[:8] if encryption is not None else ""
+        self.fingerprint = "" if encryption is None else _fingerprint(encryption)
         """Tells one encryption key from another and gives nothing of it away; "" without one."""
 
     def __repr__(self) -> str:
@@ -70,6 +69,12 @@ class Keys:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("keys are not written to anywhere")
+
+
+def _fingerprint(key: bytes) -> str:
+    from hashlib import sha256  # as the cipher library: of no use without keys
+
+    return sha256(key).hexdigest()[:8]
 
 
 def parse_key(text: str) -> bytes:
@@ -295,6 +300,12 @@ class Security:
         elif not encrypted:
             why = "the encryption key or the authentication key is wrong, or the message was changed on its way"
         elif not plausible(_ctr(key, nonce, content)):
+            if len(authentication) == len(key) and plausible(_ctr(authentication, nonce, content)):
+                raise DecodeError(
+                    Reason.WRONG_KEY,
+                    f"the meter with system title {_shown(title)}: the two keys are exchanged: "
+                    "what is given as authentication key is the encryption key",
+                )
             raise DecodeError(Reason.WRONG_KEY, _wrong_key(title, envelope))
         else:
             digits = f"{2 * len(key)} hex digits"
