@@ -11,7 +11,7 @@ from datalogger.config.checks import nearest
 from datalogger.errors import ConfigError
 from datalogger.meters import lint as rules
 from datalogger.meters import overview
-from datalogger.meters.profiles import Profiles, load
+from datalogger.meters.profiles import Profiles, as_written, load
 
 _own = click.option(
     "--dir",
@@ -36,12 +36,21 @@ def list_profiles(directory: Path | None) -> None:
 
 @profiles.command()
 @click.argument("name", metavar="ID")
+@click.option("--toml", "as_file", is_flag=True, help="As its file, to begin one of your own with.")
 @_own
-def show(name: str, directory: Path | None) -> None:
-    """Everything that the profile ID says."""
+def show(name: str, as_file: bool, directory: Path | None) -> None:
+    """Everything that the profile ID says.
+
+    \b
+    A profile of your own, from the nearest one (its id is the name of the file):
+      datalogger profiles show --toml lg-e450 > profiles/my-meter.toml
+    """
     known = _load(directory)
     if name not in known:
         raise click.BadParameter(f'no profile "{name}"{nearest(name, known) or "; see datalogger profiles list"}')
+    if as_file:
+        say(as_written(name, directory).rstrip("\n"))
+        return
     for line in overview.described(known[name]):
         say(line)
 

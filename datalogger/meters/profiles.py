@@ -100,16 +100,27 @@ def parse(text: str, origin: str, file_name: str) -> Profile:
     return profile
 
 
+def as_written(name: str, directory: Path | None = None) -> str:
+    """The file of a profile that `load` gave, to be copied."""
+    own = directory and directory / f"{name}.toml"
+    if own and own.exists():
+        return own.read_text("utf-8-sig")
+    return (_folder() / f"{name}.toml").read_text("utf-8")
+
+
 @lru_cache(maxsize=1)
 def _built_in() -> Profiles:
     return Profiles(_read_built_in())
 
 
 def _read_built_in() -> Iterator[Profile]:
-    folder: Traversable = resources.files("datalogger.meters") / "profiles"
-    for file in folder.iterdir():
+    for file in _folder().iterdir():
         if file.name.endswith(".toml"):
             yield parse(file.read_text("utf-8"), f"{file}", file.name)
+
+
+def _folder() -> Traversable:
+    return resources.files("datalogger.meters") / "profiles"
 
 
 def _told(error: str, document: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from datalogger.cli import main
 from datalogger.meters import overview
-from datalogger.meters.profiles import load
+from datalogger.meters.profiles import load, parse
 
 OWN = """
 id = "own"
@@ -46,6 +46,12 @@ def test_show_says_everything_of_one() -> None:
     result = profiles("show", "kaifa-3p-l3")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == overview.described(load()["kaifa-3p-l3"])
+
+
+def test_show_gives_the_file_of_one_to_be_copied(directory: Path) -> None:
+    copied = profiles("show", "--toml", "kaifa-3p-l3").stdout
+    assert parse(copied, "copy", "kaifa-3p-l3.toml") == load()["kaifa-3p-l3"]
+    assert profiles("show", "--toml", "--dir", directory, "own").stdout.strip() == OWN.strip()
 
 
 def test_show_of_an_unknown_profile_names_one_that_is_near() -> None:
