@@ -79,7 +79,7 @@ def _pinned(push: Push, profiles: Profiles, pinned: str) -> tuple[Profile | None
         told = f"this push looks like {fitting.id}, and is read as {pinned} because that is configured"
         return profile, [Notice("profile_mismatch", told)]
     if fitting is not None:
-        mend = f"it is of {fitting.id}; without a configured profile each list of a meter gets its own"
+        mend = f"it is of {fitting.id}; leave profile out of the configuration, and each list of a meter gets its own"
     else:
         mend = f"{push.layout}, {type_vector.describe(push.items)}"
     return None, [Notice("profile_mismatch", f"this push is not of the configured profile {pinned}: {mend}")]

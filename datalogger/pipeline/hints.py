@@ -12,7 +12,7 @@ HINTS = {
     Reason.SEGMENT_MISSING: "part of a push was lost, so the whole push is left out; the next one is read",
     Reason.VERSION: "this is no DLMS wrapper: look at framing of this source",
     Reason.NO_KEY: "the meter enciphers: ask the grid operator for the key, give it as key_file (and auth_key_file)",
-    Reason.WRONG_KEY: "the key is not this meter's: copy it again from the operator; each meter has its own",
+    Reason.WRONG_KEY: "look at key_file (and auth_key_file): copy it again from the operator; each meter has its own",
     Reason.TAG: "the authentication key is wrong, or somebody has changed the message: copy auth_key again",
     Reason.REPLAY: "a message that was there before; after a change of the meter: datalogger meter forget",
     Reason.POLICY: "look at policy of this source: it asks for more than the meter sends",

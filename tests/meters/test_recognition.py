@@ -180,7 +180,7 @@ def test_a_configured_profile_of_positions_is_not_taken_for_a_body_of_other_type
 
 def test_a_push_of_another_list_of_the_meter_is_named_where_one_list_is_configured() -> None:
     _, (notice,) = recognise(positional(u32(3486)), load(), pinned="kaifa-3p-l2")
-    assert "it is of kaifa-l1; without a configured profile" in notice.detail
+    assert "it is of kaifa-l1; leave profile out" in notice.detail
     _, (notice,) = recognise(positional(octets(b"SECRET"), u16(4711)), load(), pinned="kaifa-3p-l2")
     assert notice.detail.endswith("kaifa-3p-l2: positional, os(6) u16")
 
