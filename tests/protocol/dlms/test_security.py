@@ -359,6 +359,13 @@ def test_the_encryption_key_is_found_wrong() -> None:
         assert "the encryption key is not this meter's" in error.detail
 
 
+def test_two_keys_that_are_exchanged_are_told() -> None:
+    error = refusal(opener(Keys(AK, EK)), envelope(0x30))
+    assert error.reason == Reason.WRONG_KEY
+    assert "the two keys are exchanged" in error.detail
+    assert EK.hex() not in error.detail.lower() and AK.hex() not in error.detail.lower()
+
+
 def test_keys_that_held_before_are_not_blamed_for_a_changed_message() -> None:
     opening = opener()
     opening.open(envelope(0x30, 1))
