@@ -7,7 +7,6 @@ with all moved cursors, in one transaction. Nothing leaves RAM before that trans
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 
 import structlog
 
@@ -43,6 +42,16 @@ def check_sinks(sinks: Mapping[str, SinkOptions]) -> None:
         raise ConfigError(
             f"[sink.*]: {len(sinks)} sinks, the spool can serve {SINKS}; run a second daemon for the rest"
         )
+
+
+async def within(event: asyncio.Event, seconds: float) -> None:
+    """Wait for it; after `seconds` it is set from here. Less than half of what `asyncio.timeout` costs."""
+    if not event.is_set():
+        timer = asyncio.get_running_loop().call_later(seconds, event.set)
+        try:
+            await event.wait()
+        finally:
+            timer.cancel()
 
 
 class Spool:
@@ -107,9 +116,7 @@ class Spool:
         while True:
             beat()
             self._resting = True
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause()):
-                    await self._wake.wait()
+            await within(self._wake, self._pause())
             self._resting = False
             self._stand_down()
             self._wake.clear()
@@ -271,9 +278,7 @@ class Spool:
     async def arrival(self, sink: str, timeout: float) -> None:
         """Return when something came for this sink since the last return, or after `timeout` seconds."""
         arrived = self._keeper.arrived[sink]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await arrived.wait()
+        await within(arrived, timeout)
         arrived.clear()
 
     def rouse(self, sink: str) -> None:

@@ -1,5 +1,6 @@
 """What is done beside the commits: bounds, salvage, orphans, requests from the command line, giving back disk space."""
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 ORPHAN_DAYS = 14
 MINUTE_S = 60.0
-LOOK_S = 3.0  # how often the file is looked at for requests from the command line: a look costs a change of threads
+LOOK_S = 3.0  # how often the file is looked at for requests from the command line
 ROOM = 0.98  # of the bound: below it nothing more is given up, so that one round is enough for a while
 SAVED = 50  # records salvaged in one round
 VACUUM_PAGES = 2000  # 8 MB given back in one round
@@ -43,6 +44,7 @@ class Upkeep:
         self._aged = Aged()
         self._minute = self._look_at = 0.0
         self._version: int | None = None
+        self._seen: tuple[int, ...] | None = None  # the files, when the version was looked at
         self._commits = -1.0  # so that what an earlier process has left free is given back, too
         self._steps: Iterator[Step] | None = None  # of giving up reports, while the bound is exceeded
         self._step: Step | None = None
@@ -63,6 +65,7 @@ class Upkeep:
         await self._bounds(now)
         if now >= self._minute:
             self._minute = now + MINUTE_S
+            self._seen = None  # two writes may fall into one tick of the file system's clock
             await self._age()
             await self._orphans()
         if now >= self._look_at:
@@ -141,8 +144,12 @@ class Upkeep:
 
     async def _requests(self) -> None:
         """Another process wrote into the file: it asks for something."""
+        state = self._state_of_files()
+        if state is not None and state == self._seen:
+            return
         version = await self._look(lambda log: log.data_version())
         if version is None or version == self._version:
+            self._seen = None if version is None else state
             return
         for request in await self._look(lambda log: requests.waiting(log.connection)) or ():
             progress = Progress()
@@ -158,6 +165,15 @@ class Upkeep:
                 return  # the disk does not take it now: the request stands in the file, and is met again
             _log.info("request carried out", verb=request.verb, sink=request.sink, count=progress.done)
         self._version = version
+
+    def _state_of_files(self) -> tuple[int, ...] | None:
+        """Changes with every write, ours too. None where one of them is not there, and the thread is to find out."""
+        path = self._keeper.options.path
+        try:
+            found = [os.stat(path), os.stat(f"{path}-wal")]
+        except OSError:
+            return None
+        return tuple(figure for file in found for figure in (file.st_ino, file.st_size, file.st_mtime_ns))
 
     @property
     def _may_salvage(self) -> bool:
