@@ -12,8 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.dlms import AIDON, Meter
 from bench.figures import Figure
-from tests.e2e.harness import Cable, Process, distinct_telegrams
+from tests.e2e.harness import Cable, Process, distinct_telegrams, until
+from tests.e2e.test_dlms import archived, serial, write
 from tests.e2e.test_many_servers import configured
 from tests.peers.dsmr_reader import DsmrReader
 
@@ -33,7 +35,7 @@ def _schedule_seconds(pid: int) -> float:
 
 
 async def figures() -> list[Figure]:
-    return [*await _size_and_cost(), *await _neighbours()]
+    return [*await _size_and_cost(), *await _by_protocol(), *await _neighbours()]
 
 
 async def _size_and_cost() -> list[Figure]:
@@ -92,22 +94,59 @@ async def _start_seconds() -> float:
     with tempfile.TemporaryDirectory() as folder:
         cable = Cable(Path(folder))
         async with DsmrReader() as one, DsmrReader() as two:
-            path = configured(Path(folder), cable, one=one, two=two)
-            began = time.monotonic()
-            process = subprocess.Popen(
-                [sys.executable, "-m", "datalogger", "run", str(path)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            try:
-                while not cable.being_read():  # noqa: ASYNC110 a terminal tells nobody that it was opened
-                    await asyncio.sleep(0.002)
-                return time.monotonic() - began
-            finally:
-                process.terminate()
-                process.wait()
-                cable.close()
+            return await _started(configured(Path(folder), cable, one=one, two=two), cable)
+
+
+async def _started(path: Path, cable: Cable) -> float:
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "datalogger", "run", str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not cable.being_read():  # noqa: ASYNC110 a terminal tells nobody that it was opened
+            await asyncio.sleep(0.002)
+        return time.monotonic() - began
+    finally:
+        process.terminate()
+        process.wait()
+        cable.close()
+
+
+async def _by_protocol() -> list[Figure]:
+    """One serial source and a file: telegrams beside pushes."""
+    sent = {"P1": ("auto", distinct_telegrams(5)), "DLMS, framing given": ("hdlc", Meter(AIDON).pushes[:5])}
+    sizes: dict[str, float] = {}
+    starts: dict[str, list[float]] = {name: [] for name in sent}
+    for name, (framing, frames) in sent.items():
+        with tempfile.TemporaryDirectory() as folder:
+            cable = Cable(Path(folder))
+            async with Process(write(Path(folder), serial(cable, _options(framing)))) as daemon:
+                for frame in frames:
+                    await cable.send(frame)
+                    await asyncio.sleep(0.2)
+                await until(lambda: len(archived(Path(folder))) == len(frames), "all is archived")  # noqa: B023
+                sizes[name] = _status(daemon.pid, "VmHWM") / 1024
+            cable.close()
+    for _ in range(5):
+        for name, (framing, _) in sent.items():
+            with tempfile.TemporaryDirectory() as folder:
+                cable = Cable(Path(folder))
+                path = write(Path(folder), serial(cable, _options(framing)))
+                starts[name].append(await _started(path, cable))
+    return [
+        Figure(
+            f"one serial source, one file, {name}: most RSS · start",
+            f"{sizes[name]:.1f} MB · {statistics.median(starts[name]):.2f} s",
+        )
+        for name in sent
+    ]
+
+
+def _options(framing: str) -> str:
+    return f'baud_rate = 115200\nframing = "{framing}"'
 
 
 async def _neighbours() -> list[Figure]:

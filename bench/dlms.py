@@ -92,8 +92,8 @@ class Meter:
             for event in framer.feed(push):
                 assert isinstance(event, Frame), event.reason
                 found = decoder.take(event)
-            report, *_ = found
-            assert isinstance(report, Report) and report.profile
+            assert isinstance(found[0], Report) and found[0].profile
+            report = found[0]
         return report
 
     def round(self) -> float:
@@ -136,6 +136,7 @@ def _framers() -> list[Figure]:
     mbus = b"".join(_pushes(mbus_case, Keys(mbus_case.key, mbus_case.auth_key)))
     telegrams = b"".join(p1.variant(seed) for seed in range(VARIANTS))
     rows = []
+    framer: Callable[[], Framer]
     for name, stream, framer in (("HDLC", hdlc, HdlcFramer), ("M-Bus", mbus, MbusFramer)):
         rate = len(stream) / statistics.median(_frame(stream, framer) for _ in range(ROUNDS)) / 1e6
         rows.append(Figure(f"{name} framer, in chunks of {CHUNK} B", f"{rate:.1f} MB/s", "at least 5 MB/s", rate >= 5))

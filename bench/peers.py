@@ -29,6 +29,7 @@ class Peer:
     def __init__(self, environment: str, packages: tuple[str, ...], script: str, *arguments: str) -> None:
         """OSError or subprocess.CalledProcessError where a package cannot be had."""
         command = [str(_python(HERE.parent / environment, packages)), str(HERE / script), *arguments]
+        self._script = script
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> "Peer":
@@ -46,7 +47,7 @@ class Peer:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise OSError(f"{self._process.args} has ended")
+            raise OSError(f"{self._script} has ended")
         return line
 
     def round(self, what: str) -> float:
