@@ -1,6 +1,5 @@
 """What is done beside the commits: bounds, salvage, orphans, requests from the command line, giving back disk space."""
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -170,7 +169,7 @@ class Upkeep:
         """Changes with every write, ours too. None where one of them is not there, and the thread is to find out."""
         path = self._keeper.options.path
         try:
-            found = [os.stat(path), os.stat(f"{path}-wal")]
+            found = [path.stat(), path.with_name(f"{path.name}-wal").stat()]
         except OSError:
             return None
         return tuple(figure for file in found for figure in (file.st_ino, file.st_size, file.st_mtime_ns))
