@@ -54,6 +54,8 @@ class PushReader:
         profile, notices = recognise(push, self._profiles(), pinned=self._pinned, last=self._last)
         self._last = profile or self._last
         report, more = build(push, profile, self._reading)
+        if self._pinned is not None and notices:  # it is not of the pinned one: another may well know it
+            more = [notice for notice in more if notice.reason != "layout_unknown"]
         return [report, *notices, *more]
 
     def _ciphered_telegram(self, telegram: Telegram) -> Report | Rejected:

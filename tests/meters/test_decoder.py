@@ -16,6 +16,7 @@ from datalogger.meters.decoder import Event, MeterDecoder
 from datalogger.meters.meaning import Reading
 from datalogger.meters.profiles import load
 from datalogger.model import Record, Report
+from datalogger.protocol.decoder import Notice
 from datalogger.protocol.detect import document
 from datalogger.protocol.dlms import apdu
 from datalogger.protocol.dlms.messages import Envelope
@@ -232,6 +233,16 @@ def test_what_lies_behind_a_packet_spoils_all_of_the_frame() -> None:
     seed = case("no_aidon_amshan_no_list_2")
     octets = seed.octets * 2 + b"\xde\xad"
     assert reasons(decoder(seed).take(Frame(octets, octets, framing="wrapper"))) == ["length"]
+
+
+def test_of_a_push_that_is_not_of_the_pinned_profile_that_alone_is_said() -> None:
+    found = case("no_kaifa_ma304h3e_list2")
+    framer = document(found.octets)()
+    meter = MeterDecoder(Reading(zone=ZONE), Security(Keys(), counters=MemoryCounters()), load, "kaifa-1p-l3")
+    frames = [frame for frame in framer.feed(found.octets) + framer.idle() if isinstance(frame, Frame)]
+    events = [event for frame in frames for event in meter.take(frame)]
+    assert len(reports(events)) == found.messages_out
+    assert [event.reason for event in events if isinstance(event, Notice)] == ["profile_mismatch"]
 
 
 def test_a_telegram_in_the_clear_does_not_pass_where_both_keys_are_given() -> None:
