@@ -40,5 +40,6 @@ def system_title(text: str) -> bytes:
     except ValueError:
         title = b""
     if 2 * len(title) != TITLE_DIGITS:
-        raise click.BadParameter(f"{text!r}: {TITLE_DIGITS} hex digits are wanted")
+        # It may be a key, in the wrong place: so it is not shown.
+        raise click.BadParameter(f"{TITLE_DIGITS} hex digits are wanted, and this has {len(text)} characters")
     return title

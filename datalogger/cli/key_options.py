@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from datalogger.cli.say import say
-from datalogger.config.secrets import checked, read_environment, read_file
+from datalogger.config.secrets import checked, read_environment, read_named_file
 from datalogger.protocol.dlms.security import Keys, parse_key
 
 Command = Callable[..., None]
@@ -56,7 +56,7 @@ def _read(option: str, text: str | None, file: Path | None, variable: str | None
         raise click.UsageError(f"give one of {' and '.join(option + suffix for suffix in given)}, not both")
     try:
         if file is not None:
-            return parse_key(read_file(file, warn=lambda words: say(words, err=True)).reveal())
+            return parse_key(read_named_file(str(file), file, warn=lambda words: say(words, err=True)).reveal())
         if variable is not None:
             return parse_key(read_environment(variable).reveal())
         return None if text is None else parse_key(checked(text, option).reveal())

@@ -210,3 +210,12 @@ def test_a_progress_bar_is_for_a_terminal_and_never_among_the_reports(tmp_path: 
     os.close(terminal)
     assert b"MB" in seen
     assert all(line.startswith(b'{"protocol"') for line in (tmp_path / "reports").read_bytes().splitlines())
+
+
+@pytest.mark.parametrize("option", ["--key-file", "--auth-key-file", "--system-title"])
+def test_a_key_where_something_else_belongs_is_not_shown(option: str, tmp_path: Path) -> None:
+    key = "A1B2C3D4E5F60718293A4B5C6D7E8F90"
+    (tmp_path / "push.hex").write_text("0F")
+    result = CliRunner().invoke(main, ["decode", option, key, str(tmp_path / "push.hex")])
+    assert result.exit_code == 2
+    assert key not in result.output

@@ -131,7 +131,7 @@ def test_a_meter_that_leaves_its_title_out_needs_it_and_the_twin_names_another(t
     assert run(str(twin))[0] == 0
     wrong, _, err = run("--system-title", "4D4D", *options)
     assert wrong == 2
-    assert "'--system-title': '4D4D': 16 hex digits are wanted" in err
+    assert "'--system-title': 16 hex digits are wanted, and this has 4" in err
 
 
 @pytest.mark.parametrize(
