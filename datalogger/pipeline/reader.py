@@ -122,14 +122,24 @@ class Reader:
         # A new line, a new framer: half a telegram from before the cable was pulled belongs to no telegram after it.
         self._lines.clear()
         self._meters.clear()
+        loop = asyncio.get_running_loop()
         try:
             heard = looked = self._clock.monotonic()
             while True:
-                self._beat()
                 try:
-                    async with asyncio.timeout(QUIET):
-                        octets = await self._source.read()
+                    # One for many reads, moved at each: a telegram of a real line comes in a dozen pieces.
+                    async with asyncio.timeout(QUIET) as quiet:
+                        while True:
+                            self._beat()
+                            octets = await self._source.read()
+                            quiet.reschedule(loop.time() + QUIET)
+                            heard = self._clock.monotonic()
+                            self._take(octets if isinstance(octets, Heard) else Heard("", octets), heard)
+                            if heard - looked >= QUIET:  # one line of many may be quiet while others speak
+                                looked = heard
+                                self._quieten(heard - QUIET)
                 except TimeoutError:
+                    self._beat()
                     looked = self._clock.monotonic()
                     self._quieten(looked)
                     if looked - heard >= self._silence:
@@ -138,12 +148,6 @@ class Reader:
                             "(is the cable in, and does the meter still send?)"
                         )
                         raise SourceError(message) from None
-                    continue
-                heard = self._clock.monotonic()
-                self._take(octets if isinstance(octets, Heard) else Heard("", octets), heard)
-                if heard - looked >= QUIET:  # one line of many may be quiet while others speak
-                    looked = heard
-                    self._quieten(heard - QUIET)
         finally:
             self._quieten(self._clock.monotonic())
 

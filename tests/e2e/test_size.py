@@ -45,5 +45,5 @@ def test_the_daemon_never_loads_what_is_for_eyes_or_for_sources_and_sinks_it_doe
         [sys.executable, "-c", SCRIPT, str(path)], capture_output=True, text=True, check=True, timeout=60
     ).stdout.split()
     assert "datalogger.sinks.dsmr_v1" in loaded
-    unwanted = {"rich", "serial", "serial_asyncio", "datalogger.sinks.file", "datalogger.sources.serial_port"}
+    unwanted = {"rich", "serial", "datalogger.sinks.file", "datalogger.sources.serial_port"}
     assert not unwanted & set(loaded)
