@@ -51,9 +51,11 @@ def _entries(rest: int) -> _Forms:
     return [(forms[tag].unpack_from, forms[tag].size) if tag in forms else None for tag in range(256)]
 
 
+_OBJECT = bytes((STRUCTURE, 4, LONG_UNSIGNED))
+
 _USUAL: dict[bytes, tuple[int, _Forms]] = {
     bytes((STRUCTURE, 2, INTEGER)): (_SCALER_SIZE, []),
-    bytes((STRUCTURE, 4, LONG_UNSIGNED)): (_OBJECT_SIZE, []),
+    _OBJECT: (_OBJECT_SIZE, []),
     bytes((STRUCTURE, 2, OCTET_STRING)): (0, _entries(0)),
     bytes((STRUCTURE, 3, OCTET_STRING)): (0, _entries(_SCALER_SIZE)),
 }
@@ -152,6 +154,12 @@ def _values(octets: bytes, at: int) -> tuple[list[Data], int]:
                 at = end
             elif tag in NESTED:
                 count = octets[at + 1]
+                if shallow and octets[at + 2 : at + 5] == _OBJECT and count < 0x80:
+                    end = at + 2 + count * _OBJECT_SIZE
+                    if end <= total and (known := _known_list(octets[at:end])):
+                        append(known)
+                        at = end
+                        continue
                 at += 2
                 if count > 0x7F:
                     count, at = length(octets, at - 1)
@@ -187,6 +195,17 @@ def _known(octets: bytes) -> Data | None:
     """The structure of numbers and names that these octets are; None where they are not just one."""
     if _USUAL.get(octets[:3], (0, []))[0] != len(octets):
         return None
+    return _all(octets)
+
+
+@lru_cache(maxsize=64)  # a meter has a handful, of 2 kB at most
+def _known_list(octets: bytes) -> Data | None:
+    """The push object list that these octets are; None where they are not just one."""
+    return _all(octets)
+
+
+def _all(octets: bytes) -> Data | None:
+    """The array or structure that these octets are, and no more; None where they are not."""
     members, at = [], 2
     try:
         for _ in range(octets[1]):
@@ -194,7 +213,7 @@ def _known(octets: bytes) -> Data | None:
             members.append(member)
     except (IndexError, struct.error, DecodeError):
         return None
-    return (STRUCTURE, members) if at == len(octets) else None
+    return (octets[0], members) if at == len(octets) else None
 
 
 def _leaves(octets: bytes, at: int, path: tuple[int, ...]) -> tuple[list[Leaf], int]:

@@ -154,7 +154,7 @@ def _push_list(data: Data) -> tuple[PushObject, ...] | None:
     for tag, members in entries:
         if tag != STRUCTURE or len(members) < len(_OBJECT):
             return None
-        (class_tag, class_id), (name_tag, name), (attribute_tag, attribute), (index_tag, index), *_ = members
+        (class_tag, class_id), (name_tag, name), (attribute_tag, attribute), (index_tag, index) = members[:4]
         if (class_tag, name_tag, attribute_tag, index_tag) != _OBJECT or len(name) != NAME_SIZE:
             return None
         objects.append(_object(name, class_id, attribute, index))
