@@ -178,7 +178,8 @@ def _search(
     if best is not None and not line.tunable and best.octets.startswith(WRAPPER):
         best.hear_again(ear(keys, WrapperFramer()))
     if best is not None and best.ear.refused.keys() == {Reason.POLICY}:
-        best.hear_again(ear(Keys(), AutoFramer()))  # it sends in the clear: keys that are not needed shall not hide it
+        # It sends in the clear, or no tag: a key that is not needed shall not hide it.
+        best.hear_again(ear(Keys(keys.encryption), AutoFramer()))
     found = best and finding(best, profiles, tunable=line.tunable, shows_form=line.shows_form)
     if not found:
         ended = "interrupted: " if interrupted else ""

@@ -73,6 +73,9 @@ def _of_line(settings: LineSettings) -> Sequence[tuple[str, str | int]]:
 def _keys(name: str, found: Finding, given: Mapping[str, str]) -> list[tuple[str, str]]:
     """What was given, if the meter enciphers; where a key is needed and none is there, the place to put it."""
     rows = dict(given) if found.system_title or found.needs_key else {}
+    security = found.report and found.report.security
+    if security and security.tag == "absent":  # with an authentication key the daemon would want one
+        rows = {key: place for key, place in rows.items() if not key.startswith("auth_")}
     if found.needs_key and not any(key.startswith("key_") for key in rows):
         rows["key_file"] = f"/etc/datalogger/{name}.key"
         if found.both_keys:

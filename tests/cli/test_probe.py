@@ -140,6 +140,17 @@ def test_keys_that_a_meter_does_not_need_hide_nothing(tmp_path: Path) -> None:
     assert "key_file" not in result.stdout
 
 
+def test_an_authentication_key_for_a_meter_that_sends_no_tag_hides_nothing(tmp_path: Path) -> None:
+    kaifa = case("at_kaifa_ma309_netznoe_enc")
+    key = key_file(tmp_path / "key", kaifa.key)
+    auth_key = key_file(tmp_path / "auth", bytes(16))
+    with meter(kaifa.octets, "2400 8E1") as port:
+        result = probe(port, "--key-file", key, "--auth-key-file", auth_key)
+    assert "the encryption key is right; the meter sends no authentication tag" in result.stderr
+    assert str(key) in result.stdout
+    assert "auth_key_file" not in result.stdout
+
+
 def test_nothing_recognised_is_exit_1_with_a_hint_and_no_block() -> None:
     with meter(P1 * 2, "115200 8N1", inverted=True) as port:
         result = probe(port)
