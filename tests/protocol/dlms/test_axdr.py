@@ -224,6 +224,6 @@ def test_a_length_is_written_in_its_shortest_form(size: int, octets: str) -> Non
 
 def test_a_list_of_objects_may_hold_something_shorter_behind_them() -> None:
     entry = bytes.fromhex("0204 120001 09060100010700FF 0F02 120000")
-    body, end = decode(b"\x01\x02" + entry + b"\x00" + b"\x16\x01")
+    body, end = axdr.decode(b"\x01\x02" + entry + b"\x00" + b"\x16\x01")
     assert [tag for tag, _ in body[1]] == [2, 0]
     assert end == 2 + len(entry) + 1
