@@ -106,7 +106,7 @@ def read_file(path: Path, warn: Callable[[str], None]) -> Secret:
             f"{path} holds more than {MAX_SECRET} octets: name the file that holds the key and nothing else"
         )
     try:
-        text = octets.decode()
+        text = octets.decode("utf-8-sig")  # some editors put a mark before the first character
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text: it holds the key and nothing else, in UTF-8") from None
     return checked(text, f"file {path}")

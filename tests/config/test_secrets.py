@@ -68,7 +68,7 @@ def test_secrets_compare_by_their_text() -> None:
     assert Secret("a") != "a"
 
 
-@pytest.mark.parametrize("octets", [TEXT, f"{TEXT}\n", f"{TEXT}\r\n", f"  {TEXT} \n\n"])
+@pytest.mark.parametrize("octets", [TEXT, f"\ufeff{TEXT}", f"{TEXT}\n", f"{TEXT}\r\n", f"  {TEXT} \n\n"])
 def test_a_key_file_is_read_without_white_space_around(key_file: Path, octets: str) -> None:
     key_file.write_bytes(octets.encode())
     assert secrets.read_file(key_file, never) == Secret(TEXT)
