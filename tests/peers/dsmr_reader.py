@@ -196,7 +196,15 @@ class DsmrReader:
         if order.get("behave"):
             self.behave()
         for name, value in order.get("set", {}).items():
-            if name not in ("key", "enabled", "database_down", "checks_crc", "luxembourg", "keeps_connections", "prefix"):
+            if name not in (
+                "key",
+                "enabled",
+                "database_down",
+                "checks_crc",
+                "luxembourg",
+                "keeps_connections",
+                "prefix",
+            ):
                 raise ValueError(f"{name} cannot be set")
             setattr(self, name, value)
         if "refuse" in order:
