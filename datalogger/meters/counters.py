@@ -197,6 +197,8 @@ class CounterFile:
 def read(path: Path) -> dict[Meter, Seen]:
     """What the file holds, {} where there is none. Damaged, OSError."""
     try:
+        if not path.is_file() and path.exists():  # a named pipe would keep whoever opens it
+            raise Damaged(f"{path} holds no invocation counters: it is no file")
         with path.open("rb") as file:
             octets = file.read(MAX_OCTETS + 1)
     except FileNotFoundError:

@@ -75,11 +75,23 @@ def _only_this_machine(listen: str) -> bool:
         return host == "localhost"
 
 
+def client_name(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _plain(text: str) -> Network:
+    """An IPv4 network that is written the IPv6 way is an IPv4 network."""
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None and network.prefixlen >= 96:
+        return ip_network(f"{network.network_address.ipv4_mapped}/{network.prefixlen - 96}")
+    return network
+
+
 class Allowed:
     """Who may send."""
 
     def __init__(self, networks: Iterable[str] | None) -> None:
-        self._networks: tuple[Network, ...] | None = None if networks is None else tuple(map(ip_network, networks))
+        self._networks = None if networks is None else tuple(map(_plain, networks))
 
     def __contains__(self, host: str) -> bool:
         if self._networks is None:

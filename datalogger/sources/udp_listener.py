@@ -11,7 +11,7 @@ from datalogger.config.checks import listen_address
 from datalogger.config.schema import SourceOptions
 from datalogger.errors import SourceError
 from datalogger.sources.base import Heard
-from datalogger.sources.listening import Allowed, ListenerOptions, why_not_listening
+from datalogger.sources.listening import Allowed, ListenerOptions, client_name, why_not_listening
 
 log = structlog.get_logger()
 
@@ -26,7 +26,10 @@ class UdpListenerConfig(ListenerOptions, frozen=True, kw_only=True, forbid_unkno
 
 
 class UdpListener:
-    """Takes datagrams from whoever may send them. The line is the sender's host: a push may take several datagrams."""
+    """Takes datagrams from whoever may send them.
+
+    The line is the sender's host and port: a push may take several datagrams, and behind one host may be many meters.
+    """
 
     config_type: ClassVar[type[SourceOptions]] = UdpListenerConfig
 
@@ -77,7 +80,7 @@ class UdpListener:
         self._arrived.clear()
         self._held = 0
 
-    def _heard(self, host: str, octets: bytes) -> None:
+    def _heard(self, host: str, port: int, octets: bytes) -> None:
         if host not in self._allowed:
             log.warning(
                 "turned away", source=self._name, client=host, error="not in allow", repeats=f"turned:{self._name}"
@@ -89,7 +92,7 @@ class UdpListener:
                 repeats=f"lost:{self._name}",
             )
         elif octets:
-            self._arrived.append(Heard(host, octets, last=True))
+            self._arrived.append(Heard(client_name(host, port), octets, last=True))
             self._held += len(octets) + BESIDES
             self._stirred.set()
 
@@ -99,4 +102,4 @@ class _Port(asyncio.DatagramProtocol):
         self._listener = listener
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._listener._heard(addr[0], data)
+        self._listener._heard(addr[0], addr[1], data)

@@ -466,3 +466,10 @@ def test_any_octets_are_counters_or_damage(octets: bytes, tmp_path_factory: pyte
         assert isinstance(read(path), dict)
     except Damaged as error:
         assert str(path) in str(error)
+
+
+def test_a_named_pipe_in_the_place_of_the_file_holds_up_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "counters.json"
+    os.mkfifo(path)
+    with pytest.raises(Damaged, match="no file"):
+        read(path)

@@ -23,6 +23,11 @@ def test_only_who_is_listed_may_send(host: str, may: bool) -> None:
     assert (host in Allowed(("192.168.1.0/24", "2001:db8::/32"))) is may
 
 
+@pytest.mark.parametrize("written", ["::ffff:192.168.1.40", "::ffff:192.168.1.0/120", "::/0", "0.0.0.0/0"])
+def test_a_network_may_be_written_the_ipv6_way(written: str) -> None:
+    assert ("192.168.1.40" in Allowed((written,))) is (written != "::/0")
+
+
 @pytest.mark.parametrize(
     ("code", "mend"),
     [(errno.EADDRINUSE, "another port"), (errno.EACCES, "higher"), (errno.EADDRNOTAVAIL, "0.0.0.0"), (errno.EIO, "")],

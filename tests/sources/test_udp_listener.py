@@ -42,8 +42,12 @@ async def heard(source: UdpListener) -> Heard:
 async def test_a_datagram_is_whole_and_its_line_is_the_sender() -> None:
     async with listening() as source:
         send(source, b"one", b"", b"two")
-        assert await heard(source) == Heard("127.0.0.1", b"one", last=True)
-        assert await heard(source) == Heard("127.0.0.1", b"two", last=True)
+        first, second = await heard(source), await heard(source)
+        assert first == Heard(first.line, b"one", last=True)
+        assert first.line.startswith("127.0.0.1:")
+        assert second == Heard(first.line, b"two", last=True)
+        send(source, b"another socket: another meter behind the same host")
+        assert (await heard(source)).line != first.line
 
 
 async def test_who_is_not_on_the_list_is_not_heard() -> None:
@@ -60,9 +64,9 @@ async def test_datagrams_that_come_faster_than_they_are_read_are_lost_and_it_is_
         async with listening() as source:
             fitting = MOST_HELD // 60_000
             for number in range(fitting + 1):
-                source._heard("127.0.0.1", bytes((number,)) * 60_000)
+                source._heard("127.0.0.1", 4059, bytes((number,)) * 60_000)
             assert [(await heard(source)).octets[0] for _ in range(fitting)] == list(range(fitting))
-            source._heard("127.0.0.1", b"there is room again")
+            source._heard("127.0.0.1", 4059, b"there is room again")
             assert (await heard(source)).octets == b"there is room again"
     assert [log["event"] for log in logs] == ["datagrams lost: they come faster than they can be read"]
 
