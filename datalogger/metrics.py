@@ -3,6 +3,7 @@
 Every family is declared here, so a name or label misspelt elsewhere is an error at once.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from typing import Literal, NamedTuple
 
@@ -68,8 +69,7 @@ class Metrics:
     def observe(self, name: str, *labels: str, value: float) -> None:
         """One observation of a histogram; `_values` holds its sum."""
         self.add(name, *labels, amount=value)
-        place = next((i for i, bound in enumerate(BUCKETS) if value <= bound), len(BUCKETS))
-        self._buckets[name, labels][place] += 1
+        self._buckets[name, labels][bisect_left(BUCKETS, value)] += 1
 
     def get(self, name: str, *labels: str) -> float:
         """0 where nothing was counted yet."""

@@ -1,5 +1,6 @@
 """A telegram as the form field DSMR-reader reads."""
 
+from functools import lru_cache
 from urllib.parse import quote
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -9,6 +10,7 @@ CONTENT_TYPE = "application/x-www-form-urlencoded"
 _ENCODED = [quote(chr(octet), safe="").encode("ascii") for octet in range(256)]
 
 
+@lru_cache(1)  # several servers get the same telegram, mostly one after the other
 def encode_telegram(telegram: bytes) -> bytes:
     """`telegram=…`: every octet comes out as it went in, line ends too."""
     return b"telegram=" + b"".join(map(_ENCODED.__getitem__, telegram))

@@ -136,17 +136,14 @@ async def _writable(waiting: socket.socket) -> None:
     await _ready(waiting, loop.add_writer, loop.remove_writer)
 
 
-async def _ready(
-    waiting: socket.socket,
-    add: Callable[..., None],
-    remove: Callable[[socket.socket], object],
-) -> None:
+async def _ready(waiting: socket.socket, add: Callable[..., None], remove: Callable[[int], object]) -> None:
     ready = asyncio.get_running_loop().create_future()
-    add(waiting, _tell, ready)
+    number = waiting.fileno()  # of a socket itself asyncio would write out a description, and throw it away
+    add(number, _tell, ready)
     try:
         await ready
     finally:
-        remove(waiting)
+        remove(number)
 
 
 def _tell(ready: "asyncio.Future[None]") -> None:

@@ -185,6 +185,11 @@ class Keeper:
             moments.append(self._dirty_since + window)
         return max(0.0, min(moments) - now) if moments else float("inf")
 
+    @property
+    def has_news(self) -> bool:
+        """Whether RAM knows anything that the disk is to know when the window closes, or before."""
+        return len(self.tail) > 0 or self._dirty_since is not None
+
     async def commit(self, entries: Sequence[Held], *, probe: bool = False) -> bool:
         """Inside a turn. Everything RAM knows and the disk does not; False where the disk did not take it.
 

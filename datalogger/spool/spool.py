@@ -126,7 +126,7 @@ class Spool:
         """What waits in RAM goes to disk when the window closes, although `keep` rests; what was taken before does not
         even wake it.
         """
-        if self._keeper.due_in(self._clock.monotonic()) == float("inf"):
+        if not self._keeper.has_news:
             self._stand_down()
         elif self._resting and self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(self._options.window, self._wake.set)
