@@ -38,7 +38,7 @@ def meter() -> None:
     """Look at the invocation counters of meters that encrypt, and have them forgotten.
 
     Every message of such a meter has a number higher than the one before; what has not is refused as
-    a replay. The counters stand beside the spool, in counters.json, and survive a restart.
+    a replay. The counters stand beside the spool, in spool.counters.json, and survive a restart.
 
     \b
     Which meters, and how far are they?     datalogger meter list

@@ -54,7 +54,7 @@ class Damaged(ValueError):
 
 def beside(spool: Path) -> Path:
     """Where the counters are: in the directory of the spool's file."""
-    return spool.with_name("counters.json")
+    return spool.with_name(f"{spool.stem}.counters.json")
 
 
 class CounterFile:

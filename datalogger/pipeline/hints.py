@@ -1,4 +1,4 @@
-"""What a person can do about a rejected frame, in one line a reason."""
+"""What a person can do about a rejected frame, in one line a reason, where the detail does not say it."""
 
 from datalogger.protocol.framing import Reason
 
@@ -11,10 +11,9 @@ HINTS = {
     Reason.LENGTH: _DAMAGED,
     Reason.SEGMENT_MISSING: "part of a push was lost, so the whole push is left out; the next one is read",
     Reason.VERSION: "this is no DLMS wrapper: look at framing of this source",
-    Reason.NO_KEY: "the meter enciphers: ask the grid operator for the key, give it as key_file (and auth_key_file)",
+    Reason.NO_KEY: "in the configuration it is key_file (and auth_key_file)",
     Reason.WRONG_KEY: "look at key_file (and auth_key_file): copy it again from the operator; each meter has its own",
     Reason.TAG: "the authentication key is wrong, or somebody has changed the message: copy auth_key again",
-    Reason.REPLAY: "a message that was there before; after a change of the meter: datalogger meter forget",
     Reason.POLICY: "look at policy of this source: it asks for more than the meter sends",
     Reason.APDU_TAG: "no push of readings; nothing is lost that datalogger could forward",
     Reason.AXDR: "the body is no DLMS data as we know it: save a capture and send datalogger neutralise of it in",

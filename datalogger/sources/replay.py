@@ -32,6 +32,8 @@ class ReplayConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_field
     """At the end begin again."""
     silence: Annotated[Duration, POSITIVE] = Duration(7 * 86400)
     """A capture has its gaps, and no cable that could be out."""
+    replay_check: bool = False
+    """A capture may be read again."""
 
     def line_problems(self) -> list[str]:
         problems = []
@@ -42,6 +44,9 @@ class ReplayConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_field
         if self.every is not None and self.speed != "own":
             problems.append("every: beside speed: give only one of the two")
         return problems
+
+    def worth_knowing(self) -> list[str]:
+        return [said for said in super().worth_knowing() if not said.startswith("replay_check")]
 
 
 class Replay:

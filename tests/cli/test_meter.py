@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from datalogger.cli import main
-from datalogger.meters.counters import CounterFile, read
+from datalogger.meters.counters import CounterFile, beside, read
 from tests.spool.clock import StillClock
 
 KAIFA, LANDIS, BARE = "4B464D104B79A973", "4C475A6774206295", "2F1922B2EF5C90D2"
@@ -41,7 +41,7 @@ def spool(tmp_path: Path) -> Path:
 def daemon(spool: Path) -> CounterFile:
     """What a daemon holds that has written its counters."""
     clock = StillClock()
-    file = CounterFile(spool.with_name("counters.json"), clock)
+    file = CounterFile(beside(spool), clock)
     file.note(LANDIS, KEY, 15032)
     file.note(KAIFA, OLD_KEY, 4)
     clock.advance(60)
@@ -52,7 +52,7 @@ def daemon(spool: Path) -> CounterFile:
 
 
 def titles(spool: Path) -> set[str]:
-    return {title for title, _ in read(spool.with_name("counters.json"))}
+    return {title for title, _ in read(beside(spool))}
 
 
 def test_list_shows_every_meter_and_key(spool: Path, daemon: CounterFile) -> None:
@@ -149,7 +149,7 @@ def test_forget_wants_to_be_told_which(spool: Path, daemon: CounterFile, argumen
 
 @pytest.mark.parametrize("arguments", [("list",), ("forget", "--all"), ("forget", KAIFA)])
 def test_a_damaged_file_is_named_and_left_alone(spool: Path, arguments: tuple[str, ...]) -> None:
-    file = spool.with_name("counters.json")
+    file = beside(spool)
     file.write_bytes(b"{")
     shown = run(*arguments, "--spool", str(spool))
     assert shown.exit_code == 1

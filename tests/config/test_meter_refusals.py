@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datalogger.config.load import load
+from datalogger.config.metering import MeterOptions
 from datalogger.config.problems import ConfigProblems
 from datalogger.config.schema import Configuration
 from tests.config.conftest import Write
@@ -389,6 +390,15 @@ def test_without_keys_nothing_is_looked_at_and_the_rest_is_judged(write: Write) 
     assert set(configuration.sources) == {"house"}
     with pytest.raises(ConfigProblems, match=r"policy: .*uses no keys"):
         load(write(LINE + KEYS + 'policy = "plain"' + FILE), read_secrets=False)
+
+
+def test_a_capture_may_be_read_again_without_a_word(write: Write, folder: Path) -> None:
+    text = '[source.house]\nkind = "replay"\npath = "capture.bin"\nkey_file = "meter.key"\n'
+    configuration, warnings = load(write(text + FILE))
+    source = configuration.sources["house"]
+    assert isinstance(source, MeterOptions)
+    assert not source.replay_check
+    assert warnings == ()
 
 
 def test_a_meter_that_speaks_p1_needs_no_word_of_all_this(write: Write, folder: Path) -> None:

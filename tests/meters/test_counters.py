@@ -48,7 +48,7 @@ def written(path: Path, clock: StillClock, **last: int) -> CounterFile:
 
 
 def test_it_stands_beside_the_spool() -> None:
-    assert beside(Path("/var/lib/datalogger/spool.db")) == Path("/var/lib/datalogger/counters.json")
+    assert beside(Path("/var/lib/datalogger/spool.db")) == Path("/var/lib/datalogger/spool.counters.json")
 
 
 def test_it_is_what_security_asks_for(path: Path, clock: StillClock) -> None:
