@@ -27,7 +27,8 @@ from datalogger.meters.meaning import Reading
 from datalogger.meters.profiles import load
 from datalogger.model import Report
 from datalogger.protocol.detect import AutoFramer
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.dlms.keys import Keys
+from datalogger.protocol.dlms.security import MemoryCounters, Security
 from datalogger.protocol.framing import Frame, Framer
 from datalogger.protocol.hdlc.framer import HdlcFramer
 from datalogger.protocol.mbus.framer import MbusFramer

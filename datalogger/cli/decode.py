@@ -25,7 +25,8 @@ from datalogger.meters.meaning import Reading
 from datalogger.model import Report
 from datalogger.protocol import detect
 from datalogger.protocol.decoder import Notice
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.dlms.keys import Keys
+from datalogger.protocol.dlms.security import MemoryCounters, Security
 from datalogger.protocol.framers import FRAMERS
 from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
 

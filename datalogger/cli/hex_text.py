@@ -2,7 +2,7 @@
 
 import re
 
-from datalogger.protocol.dlms.security import Keys, parse_key
+from datalogger.protocol.dlms.keys import Keys, parse_key
 
 _COMMENT = re.compile(rb"#[^\n]*")
 _BLANKS = b" \t\r\n"

@@ -8,7 +8,7 @@ import click
 
 from datalogger.cli.say import say
 from datalogger.config.secrets import checked, read_environment, read_named_file
-from datalogger.protocol.dlms.security import Keys, parse_key
+from datalogger.protocol.dlms.keys import Keys, parse_key
 
 Command = Callable[..., None]
 

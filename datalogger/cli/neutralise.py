@@ -10,7 +10,7 @@ from datalogger.cli.captured import read_capture
 from datalogger.cli.hex_text import keys_named, title_named
 from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say
-from datalogger.protocol.dlms.security import Keys
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.framing import Reason
 from datalogger.simulation.neutral import Twin, neutralise
 from datalogger.simulation.twin import Capture

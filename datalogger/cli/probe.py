@@ -31,7 +31,8 @@ from datalogger.probing.findings import Finding, finding
 from datalogger.probing.hints import hint
 from datalogger.probing.lines import Line, SerialLine, TcpLine, lasting_name
 from datalogger.protocol.detect import AutoFramer
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.dlms.keys import Keys
+from datalogger.protocol.dlms.security import MemoryCounters, Security
 from datalogger.protocol.framing import Framer, Reason
 from datalogger.protocol.wrapper import WrapperFramer
 

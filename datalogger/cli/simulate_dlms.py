@@ -28,7 +28,7 @@ from datalogger.clock import SystemClock
 from datalogger.config.checks import nearest, time_zone
 from datalogger.config.words import Duration
 from datalogger.line_settings import LineSettings
-from datalogger.protocol.dlms.security import Keys
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.simulation import meters
 from datalogger.simulation.dlms import Pushes, PushFault
 from datalogger.simulation.faults import Fault, Faults

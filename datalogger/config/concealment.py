@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from datalogger.protocol.dlms.security import parse_key
+from datalogger.protocol.dlms.keys import parse_key
 
 # A key of fewer characters may be an ordinary word; blotting that out of every sentence would tell more of the key than
 # it hides. Such a one is hidden where it is shown as a key: alone, or after a word for it.

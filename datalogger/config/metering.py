@@ -13,7 +13,8 @@ from datalogger.config.checks import Check
 from datalogger.config.problems import shown
 from datalogger.config.schema import SourceOptions
 from datalogger.config.secrets import NOT_READ, Secret
-from datalogger.protocol.dlms.security import Keys, Policy, parse_key
+from datalogger.protocol.dlms.keys import Keys, parse_key
+from datalogger.protocol.dlms.security import Policy
 
 _SCALING = re.compile(r"(?P<name>[\d:.-]+?)(?:\*255)?\s*=\s*(?P<worth>\d[\d.,]*)\s*(?P<unit>.*)", re.ASCII)
 _NAME = re.compile(r"(?:\d{1,3}-\d{1,3}:)?\d{1,3}\.\d{1,3}\.\d{1,3}", re.ASCII)

@@ -14,7 +14,8 @@ from datalogger.meters.meaning import Reading, meanings
 from datalogger.meters.recognition import recognise
 from datalogger.obis import to_groups
 from datalogger.protocol.dlms.axdr import Leaf
-from datalogger.protocol.dlms.security import AUTHENTICATED, Keys
+from datalogger.protocol.dlms.keys import Keys
+from datalogger.protocol.dlms.security import AUTHENTICATED
 from datalogger.simulation import body, p1
 from datalogger.simulation.body import Body, content
 from datalogger.simulation.dates import DATE_OCTETS, is_time_of_day, read_date, write_date

@@ -13,7 +13,8 @@ from datalogger.meters import profiles
 from datalogger.meters.recognition import recognise
 from datalogger.protocol.dlms import apdu, axdr
 from datalogger.protocol.dlms.axdr import Leaf
-from datalogger.protocol.dlms.security import AUTHENTICATED, Keys
+from datalogger.protocol.dlms.keys import Keys
+from datalogger.protocol.dlms.security import AUTHENTICATED
 from datalogger.protocol.p1.telegram import decode_telegram
 from datalogger.simulation import body, telegram_text
 from datalogger.simulation.body import Body, content, is_name

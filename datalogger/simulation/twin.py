@@ -14,8 +14,9 @@ from datalogger.errors import DecodeError
 from datalogger.protocol import detect
 from datalogger.protocol.checksum import crc16_x25
 from datalogger.protocol.dlms import apdu, axdr, security
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.dlms.messages import Block, Envelope
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.dlms.security import MemoryCounters, Security
 from datalogger.protocol.framing import Frame, Framer, Framing, Reason, Rejected
 from datalogger.protocol.hdlc import header
 from datalogger.protocol.hdlc.framer import FLAG

@@ -7,8 +7,9 @@ from datalogger.cli import main
 from datalogger.cli.hex_text import keys_named, title_named
 from datalogger.protocol.dlms import apdu
 from datalogger.protocol.dlms.items import Push
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.dlms.messages import Envelope
-from datalogger.protocol.dlms.security import Keys, seal
+from datalogger.protocol.dlms.security import seal
 from datalogger.simulation.dates import read_date
 from tests.protocol.dlms.corpus import DATA, case
 from tests.simulation.pushes import pushes, read, values

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from datalogger.cli.hex_text import keys_named
 from datalogger.cli.simulate import simulate
 from datalogger.protocol.dlms.items import Push, Telegram
-from datalogger.protocol.dlms.security import Keys
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.simulation import meters
 from tests.protocol.dlms.corpus import case
 from tests.simulation.pushes import pushes, read

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from datalogger.config.metering import MeterOptions, Scaling
 from datalogger.config.secrets import Secret
-from datalogger.protocol.dlms.security import Keys, Policy
+from datalogger.protocol.dlms.keys import Keys
+from datalogger.protocol.dlms.security import Policy
 
 KEY = "00112233445566778899AABBCCDDEEFF"
 AUTH_KEY = "f0 e1 d2 c3 b4 a5 96 87 78 69 5a 4b 3c 2d 1e 0f"

@@ -19,8 +19,9 @@ from datalogger.model import Record, Report
 from datalogger.protocol.decoder import Notice
 from datalogger.protocol.detect import document
 from datalogger.protocol.dlms import apdu
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.dlms.messages import Envelope
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Policy, Security, seal
+from datalogger.protocol.dlms.security import MemoryCounters, Policy, Security, seal
 from datalogger.protocol.framing import Frame, Framer, Framing, Reason, Rejected
 from datalogger.protocol.wrapper import enclose
 from tests.protocol.dlms.corpus import MALFORMED, METERS, SEED, SYNTHETIC, Case, case

@@ -16,8 +16,9 @@ from datalogger.model import Record, Report
 from datalogger.model import Security as ReportSecurity
 from datalogger.protocol.bare import ApduFramer
 from datalogger.protocol.dlms.items import Item, Layout, Link, Push
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.dlms.push import PushDecoder
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.dlms.security import MemoryCounters, Security
 from datalogger.protocol.framing import Frame, Framer
 from datalogger.protocol.hdlc.framer import HdlcFramer
 from datalogger.protocol.mbus.framer import MbusFramer

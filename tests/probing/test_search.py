@@ -17,7 +17,8 @@ from datalogger.probing.hints import hint
 from datalogger.probing.lines import Reading
 from datalogger.probing.search import Search
 from datalogger.protocol.detect import AutoFramer
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.dlms.keys import Keys
+from datalogger.protocol.dlms.security import MemoryCounters, Security
 from datalogger.simulation.meters import built_in
 from datalogger.simulation.p1 import DSMR5, telegrams
 from tests.probing.meter import MeterLine, SilentLine, Time

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from datalogger.protocol import detect
 from datalogger.protocol.dlms.items import Data, Push, Telegram
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.dlms.push import PushDecoder
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Security
+from datalogger.protocol.dlms.security import MemoryCounters, Security
 from datalogger.protocol.framing import Frame, Rejected
 from tests.protocol.dlms.corpus import MALFORMED, METERS, SEED, SYNTHETIC, Case
 

@@ -2,7 +2,7 @@ import pytest
 
 from datalogger.config.words import Duration
 from datalogger.line_settings import LineSettings
-from datalogger.protocol.dlms.security import Keys
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.simulation import meters
 from datalogger.simulation.twin import Capture
 

@@ -12,8 +12,9 @@ from datalogger.meters.recognition import recognise
 from datalogger.protocol.bare import ApduFramer
 from datalogger.protocol.dlms import apdu, untagged
 from datalogger.protocol.dlms.items import Data, Push, Telegram
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.dlms.messages import DataNotification, Envelope, EventNotification
-from datalogger.protocol.dlms.security import Keys, seal
+from datalogger.protocol.dlms.security import seal
 from datalogger.protocol.framing import Frame
 from datalogger.protocol.hdlc import framer, header
 from datalogger.protocol.p1.framer import P1Framer

@@ -4,8 +4,8 @@ from msgspec.structs import replace
 from datalogger.protocol.bare import ApduFramer
 from datalogger.protocol.dlms import apdu
 from datalogger.protocol.dlms.items import Push, Telegram
+from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.dlms.messages import Block
-from datalogger.protocol.dlms.security import Keys
 from datalogger.protocol.framing import Reason
 from datalogger.protocol.hdlc import framer, header
 from datalogger.protocol.p1.framer import P1Framer

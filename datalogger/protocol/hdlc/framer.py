@@ -9,7 +9,7 @@ import re
 
 from datalogger.errors import DecodeError
 from datalogger.protocol.checksum import crc16_x25
-from datalogger.protocol.framing import Reason
+from datalogger.protocol.framing import Frame, Reason, Rejected
 from datalogger.protocol.hdlc.header import CHECK, MAX_LENGTH, MIN_LENGTH, SOUND, extent
 from datalogger.protocol.hunting import MAX_NOISE, MAX_SLICE, Broken, HuntingFramer, Sound, Wait
 
@@ -31,6 +31,23 @@ class HdlcFramer(HuntingFramer):
     START = re.compile(rb"\x7e(?:[\xa0-\xaf]|\Z)")
     END = FLAG
     SHARED = 1
+
+    def feed(self, data: bytes) -> list[Frame | Rejected]:
+        """As every framer; but whole frames with nothing before them, as nearly all reads have them, need no hunt."""
+        if len(self._buffer) != self._given:
+            return super().feed(data)
+        events: list[Frame | Rejected] = []
+        at, total = 0, len(data)
+        while at < total and (payload := _whole(data, at)):
+            end = at + len(payload) + 2
+            events.append(Frame(payload, data[at:end], True, "hdlc"))
+            at = end
+        if at:
+            self._buffer[:] = b"\x7e"  # the last flag may be the first of the next frame
+            self._given, self._scanned, self._needed = self.SHARED, 0, 0
+        if at < total:
+            events += super().feed(data[at:])
+        return events
 
     def _filler(self, octets: bytes) -> int:
         return 0 if octets.strip(b"\x7e") else len(octets)
@@ -62,3 +79,21 @@ class HdlcFramer(HuntingFramer):
         if crc16_x25(payload) != SOUND:
             return Broken(Reason.FCS, size, "the check sum of the frame is wrong", certain=True)
         return Sound(payload, size)
+
+
+def _whole(data: bytes, begin: int) -> bytes:
+    """The payload of the sound frame, with information, that begins at `begin`; else empty: `_judge` says what it is."""
+    try:
+        if data[begin] != FLAG or data[begin + 1] & 0xF0 != 0xA0:
+            return b""
+        length = (data[begin + 1] & 0x07) << 8 | data[begin + 2]
+        end = begin + 1 + length
+        if data[end] != FLAG:
+            return b""
+        header = extent(data, begin + 1)
+    except (IndexError, DecodeError):
+        return b""
+    if header is None or length < header + 2 * CHECK:
+        return b""
+    payload = data[begin + 1 : end]
+    return payload if crc16_x25(payload[: header + CHECK]) == SOUND == crc16_x25(payload) else b""

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from datalogger.errors import DecodeError
 from datalogger.protocol.dlms import apdu, security
+from datalogger.protocol.dlms.keys import Keys, parse_key
 from datalogger.protocol.dlms.messages import Block, DataNotification, Envelope
-from datalogger.protocol.dlms.security import Keys, MemoryCounters, Opened, Policy, Security, maker, parse_key, seal
+from datalogger.protocol.dlms.security import MemoryCounters, Opened, Policy, Security, maker, seal
 from datalogger.protocol.framing import Reason
 from tests.protocol.dlms.corpus import MALFORMED, METERS, SYNTHETIC, Case, case
 
