@@ -144,7 +144,10 @@ def _block(octets: bytes, start: int) -> tuple[Block, int]:
 
 
 def _octet_string(octets: bytes, at: int, what: str) -> tuple[bytes, int]:
-    size, at = axdr.length(octets, at)
+    size = octets[at]
+    at += 1
+    if size > 0x7F:
+        size, at = axdr.length(octets, at - 1)
     if size > len(octets) - at:
         raise Incomplete(Reason.LENGTH, f"{what} of {size} octets at octet {at}, and {len(octets) - at} left")
     return octets[at : at + size], at + size

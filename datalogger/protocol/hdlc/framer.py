@@ -14,6 +14,7 @@ from datalogger.protocol.hdlc.header import CHECK, MAX_LENGTH, MIN_LENGTH, SOUND
 from datalogger.protocol.hunting import MAX_NOISE, MAX_SLICE, Broken, HuntingFramer, Sound, Wait
 
 FLAG = 0x7E
+TYPE_3 = 0xA0  # in the upper half of the first octet behind a flag
 MAX_FRAME = MAX_LENGTH + 2  # octets with both flags
 # Held back at most: damage as long as it claims to be, a start inside it that waits for its end, and one slice.
 MAX_BUFFER = 2 * MAX_FRAME + MAX_NOISE + MAX_SLICE
@@ -82,9 +83,9 @@ class HdlcFramer(HuntingFramer):
 
 
 def _whole(data: bytes, begin: int) -> bytes:
-    """The payload of the sound frame, with information, that begins at `begin`; else empty: `_judge` says what it is."""
+    """The payload of the sound frame, with information, that begins at `begin`; else empty, and `_judge` says why."""
     try:
-        if data[begin] != FLAG or data[begin + 1] & 0xF0 != 0xA0:
+        if data[begin] != FLAG or data[begin + 1] & 0xF0 != TYPE_3:
             return b""
         length = (data[begin + 1] & 0x07) << 8 | data[begin + 2]
         end = begin + 1 + length

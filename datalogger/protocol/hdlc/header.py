@@ -36,8 +36,8 @@ def extent(octets: bytes | bytearray, begin: int = 0) -> int | None:
     DecodeError MALFORMED: an address has 3 octets, or more than 4.
     """
     try:
-        source = 2 + _address(octets, begin + 2)
-        return source + _address(octets, begin + source) + 1
+        source = 3 if octets[begin + 2] & 1 else 2 + _address(octets, begin + 2)
+        return source + (1 if octets[begin + source] & 1 else _address(octets, begin + source)) + 1
     except IndexError:
         return None
 
@@ -58,19 +58,15 @@ def parse(payload: bytes) -> Header:
 
     DecodeError MALFORMED: no such frame. Check sums are the framer's work and not looked at.
     """
-    try:
-        source = 2 + _address(payload, 2)
-        size = source + _address(payload, source) + 1
-    except IndexError:
-        size = len(payload)
-    if size + CHECK > len(payload):
+    if (size := extent(payload)) is None or size + CHECK > len(payload):
         raise DecodeError(Reason.MALFORMED, f"{len(payload)} octets are too few for an HDLC header")
+    source = 3 if payload[2] & 1 else 2 + _address(payload, 2)
     return Header(
-        destination=payload[2:source],
-        source=payload[source : size - 1],
-        control=payload[size - 1],
-        segmented=bool(payload[0] & _SEGMENTED >> 8),
-        information=payload[size + CHECK : -CHECK],
+        payload[2:source],
+        payload[source : size - 1],
+        payload[size - 1],
+        payload[0] & _SEGMENTED >> 8 != 0,
+        payload[size + CHECK : -CHECK],
     )
 
 

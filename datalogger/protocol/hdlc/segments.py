@@ -7,6 +7,7 @@ A line has one chain at a time: meters send the segments of a message back to ba
 """
 
 from datalogger.errors import DecodeError
+from datalogger.protocol.dlms import apdu
 from datalogger.protocol.framing import Frame, Reason, Rejected
 from datalogger.protocol.hdlc.header import Header, parse
 from datalogger.protocol.joining import Joined
@@ -14,9 +15,6 @@ from datalogger.protocol.joining import Joined
 MAX_MESSAGE = 64 * 1024  # octets of all frames of one message; the longest push we hold has 881
 
 LLC = bytes.fromhex("E6E700")
-# A message begins with an LLC header. The later blocks of a general-block-transfer have none, and other
-# APDUs might come without: what begins with no tag of a pushed APDU is the rest of a message.
-_APDU_TAGS = frozenset((0x0F, 0xC2, 0xDB, 0xDC, 0xDD, 0xE0))
 
 
 class HdlcSegments:
@@ -37,6 +35,9 @@ class HdlcSegments:
             return [Rejected(Reason.PADDING, frame.octets, "a frame without information")]
         events: list[Joined | Rejected] = []
         addresses = (header.destination, header.source)
+        if not self._frames and not header.segmented and _begins_message(header):  # whole, as most are
+            self.addresses = addresses
+            return [Joined(header.information, frame.octets)]
         if self._frames and (header.information.startswith(LLC) or addresses != self.addresses):
             events += self._give_up(
                 Reason.SEGMENT_MISSING, "another message begins before the last segment of this one"
@@ -68,4 +69,6 @@ class HdlcSegments:
 
 
 def _begins_message(header: Header) -> bool:
-    return header.information.startswith(LLC) or header.information[0] in _APDU_TAGS
+    """With an LLC header. The later blocks of a general-block-transfer have none, and other APDUs might come without:
+    what begins with no tag of a pushed APDU is the rest of a message."""
+    return header.information.startswith(LLC) or header.information[0] in apdu.TAGS
