@@ -12,19 +12,29 @@ from datalogger.meters.profile import Profile, groups
 from datalogger.model import Record, Report
 from datalogger.protocol.decoder import Notice
 from datalogger.protocol.dlms import cosem_time
+from datalogger.protocol.dlms.axdr_types import (
+    ARRAY,
+    BCD,
+    BOOLEAN,
+    COMPACT_ARRAY,
+    DATE_TIME,
+    EMPTY,
+    ENUM,
+    FLOATS,
+    INTEGERS,
+    NESTED,
+    OCTET_STRING,
+    STRUCTURE,
+    UTF8_STRING,
+    VISIBLE_STRING,
+)
 from datalogger.protocol.dlms.items import Item, Layout, Push
 
 __all__ = ["Reading", "build"]
 
-_NULL, _ARRAY, _STRUCTURE, _BOOL, _BITS, _OCTET_STRING, _VISIBLE, _UTF8 = 0, 1, 2, 3, 4, 9, 10, 12
-_BCD, _COMPACT, _ENUM, _DATE_TIME, _DONT_CARE = 13, 19, 22, 25, 255
-_INTEGERS = frozenset((5, 6, 15, 16, 17, 18, 20, 21))
-_BARE_INTEGERS = frozenset((_BOOL, _BCD, _ENUM))
-_FLOATS = frozenset((23, 24))
-_STRINGS = frozenset((_VISIBLE, _UTF8))
-_NESTED = frozenset((_ARRAY, _STRUCTURE, _COMPACT))
-_EMPTY = frozenset((_NULL, _DONT_CARE))
-_MOMENT_OCTETS = 12
+_NESTED = NESTED | {COMPACT_ARRAY}
+_BARE_INTEGERS = frozenset((BOOLEAN, BCD, ENUM))
+_TEXTS = frozenset((VISIBLE_STRING, UTF8_STRING))
 
 _SYMBOLS: dict[int | None, str] = dict(units.SYMBOLS.items())  # None, where the wire has no unit, has no symbol
 _TRANSFORMED = frozenset(("A", "W", "var", "VA", "Wh", "varh", "VAh"))
@@ -73,9 +83,11 @@ class _Builder:
         )
 
     def _records(self) -> tuple[Record, ...]:
-        """One a value, in their order. Numbers of which all is known, nearly all there are, take the short way."""
+        """One a value, in their order. Numbers of which no more is to be found out, nearly all there are, take the
+        short way."""
         of, gauges, as_sent = self._known.of, self._gauges, self._reading.factor == 1
-        records = []
+        records: list[Record] = []
+        append = records.append
         for item in self._push.items:
             tag, value = item.data
             name = item.name
@@ -85,35 +97,33 @@ class _Builder:
             else:
                 position = None
                 meaning = of[name]
-            if tag in _INTEGERS and as_sent and meaning.plain:
-                scaler = item.scaler
+            if tag in INTEGERS and as_sent and meaning.plain and not meaning.ranges:
+                scaler, unscaled = item.scaler, False
                 if scaler is not None:
                     unit = _SYMBOLS.get(item.unit)
-                elif meaning.fixed is not None:
-                    scaler, unit = meaning.fixed, meaning.unit
+                elif (scaler := meaning.fixed) is not None:
+                    unit = meaning.unit
                     if meaning.gauge:
                         gauges[meaning.gauge] = value * meaning.weight
                 else:
-                    records.append(self._number(item, value, position, meaning))
-                    continue
-                if position is item.class_id is item.status is None:
-                    records.append(Record(meaning.obis, value, scaler, unit, tag=tag))
-                else:
-                    records.append(
-                        Record(
-                            meaning.obis, value, scaler, unit, position=position, class_id=item.class_id,
-                            attribute=item.attribute, tag=tag, status=item.status,
-                        )
-                    )  # fmt: skip
+                    scaler, unit = 0, None
+                    if unscaled := meaning.is_register(item.class_id):
+                        self._unscaled.append(meaning.obis)
+                append(
+                    Record(
+                        meaning.obis, value, scaler, unit, None, UNSET, None, None,
+                        position, item.class_id, item.attribute, tag, None, None, unscaled,
+                    )
+                )  # fmt: skip
                 continue
-            number = value if tag in _INTEGERS else _only_number(item)
+            number = value if tag in INTEGERS else _only_number(item) if tag in _NESTED else None
             if number is None:
                 record = self._other(item, position, meaning)
             else:
                 record = self._number(item, number, position, meaning)
             if meaning.rank:
                 self._identifiers.append((meaning.rank, record))
-            records.append(record)
+            append(record)
         return tuple(records)
 
     def _number(self, item: Item, value: int, position: int | None, meaning: Meaning) -> Record:
@@ -140,8 +150,8 @@ class _Builder:
                 shown, unit, unscaled = value, None, True
                 self._unscaled.append(meaning.obis)
         return Record(
-            meaning.obis, shown, scaler or 0, unit, position=position, class_id=item.class_id,
-            attribute=item.attribute, tag=item.data[0], status=item.status, unscaled=unscaled, not_measured=absent,
+            meaning.obis, shown, scaler or 0, unit, None, UNSET, None, None,
+            position, item.class_id, item.attribute, item.data[0], None, None, unscaled, absent,
         )  # fmt: skip
 
     def _other(self, item: Item, position: int | None, meaning: Meaning) -> Record:
@@ -156,34 +166,34 @@ class _Builder:
         shown_tag: int | None = tag
         if item.objects is not None:
             shown_tag = None  # the list describes the push; it is no value of it
-        elif tag == _OCTET_STRING:
+        elif tag == OCTET_STRING:
             octets = value
-            if len(value) == _MOMENT_OCTETS and self._is_moment(value, meaning, position):
+            if len(value) == cosem_time.DATE_TIME_SIZE and self._is_moment(value, meaning, position):
                 time = self._time(value, meaning)
             elif meaning.kind not in _NO_TEXT:
                 text = _printable(value)
-        elif tag in _STRINGS:
+        elif tag in _TEXTS:
             text = _printable(value)
             if text is None or len(text) != len(value):
                 octets = value
         elif tag in _BARE_INTEGERS:
             number = int(value)
-        elif tag in _FLOATS:
+        elif tag in FLOATS:
             real = value
             if item.scaler is None and meaning.scaler is not None:
                 scaler, unit = meaning.scaler, meaning.unit
             if unit in _TRANSFORMED:
                 real *= self._reading.factor
-        elif tag == _DATE_TIME:
+        elif tag == DATE_TIME:
             octets = value
             time = self._time(value, meaning)
         elif tag in _NESTED:
             octets = item.encoded
-        elif tag not in _EMPTY:  # bit-string, date, time
+        elif tag not in EMPTY:  # bit-string, date, time
             octets = value
         return Record(
             meaning.obis, number, scaler, unit, text, time, octets, None,
-            position, item.class_id, item.attribute, shown_tag, item.status, real, push_objects=item.objects,
+            position, item.class_id, item.attribute, shown_tag, None, real, False, False, item.objects,
         )  # fmt: skip
 
     def _is_moment(self, octets: bytes, meaning: Meaning, position: int | None) -> bool:
@@ -209,7 +219,7 @@ class _Builder:
         said = [
             self._known.of[item.position if item.name is None else item.name].octets
             for item in self._push.items
-            if item.data[1] == value and item.data[0] in _INTEGERS
+            if item.data[1] == value and item.data[0] in INTEGERS
         ]
         return {*said, *(octets[2:] for octets in said)}
 
@@ -262,7 +272,7 @@ def _only_number(item: Item) -> int | None:
         return None
     while tag in _NESTED and len(value) == 1:
         tag, value = value[0]
-    return value if tag in _INTEGERS else None
+    return value if tag in INTEGERS else None
 
 
 def _identifying(record: Record) -> str:
@@ -275,7 +285,7 @@ def _identifying(record: Record) -> str:
 
 def _described(push: Push) -> str:
     """A layout as it can be sent in: types, lengths and the maker, nothing of what the values say."""
-    roots = {_ARRAY: "array", _STRUCTURE: "structure"}
+    roots = {ARRAY: "array", STRUCTURE: "structure"}
     link = push.link
     line = f" {link.destination.hex().upper()}/{link.source.hex().upper()}" if link.destination else ""
     title = f", system title {push.security.system_title[:_TITLE_OF_MAKER]}…" if push.security else ""

@@ -73,8 +73,8 @@ def test_a_number_alone_in_an_array_is_that_number() -> None:
 
 
 def test_what_the_body_says_of_a_value_stays_with_it() -> None:
-    record = only(u32(5), class_id=4, attribute=2, status=8, scaler=-3, unit=13)
-    assert (record.class_id, record.attribute, record.status, record.scaler, record.unit) == (4, 2, 8, -3, "m3")
+    record = only(u32(5), class_id=4, attribute=2, scaler=-3, unit=13)
+    assert (record.class_id, record.attribute, record.scaler, record.unit) == (4, 2, -3, "m3")
 
 
 def test_unit_255_is_a_count() -> None:

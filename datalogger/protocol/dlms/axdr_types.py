@@ -9,8 +9,8 @@ from datalogger.protocol.framing import Reason
 
 MAX_DEPTH = 16  # the deepest real body has four levels; far below what Python's own stack can take
 
-NULL, ARRAY, STRUCTURE, BIT_STRING, OCTET_STRING, VISIBLE_STRING, UTF8_STRING = 0, 1, 2, 4, 9, 10, 12
-INTEGER, LONG_UNSIGNED, COMPACT_ARRAY, DONT_CARE = 15, 18, 19, 255
+NULL, ARRAY, STRUCTURE, BOOLEAN, BIT_STRING, OCTET_STRING, VISIBLE_STRING, UTF8_STRING = 0, 1, 2, 3, 4, 9, 10, 12
+BCD, INTEGER, LONG_UNSIGNED, COMPACT_ARRAY, ENUM, DATE_TIME, DONT_CARE = 13, 15, 18, 19, 22, 25, 255
 
 FORMATS = {
     3: "?", 5: "i", 6: "I", 13: "B", 15: "b", 16: "h", 17: "B", 18: "H", 20: "q", 21: "Q", 22: "B",
@@ -20,6 +20,8 @@ OCTETS = frozenset((OCTET_STRING, VISIBLE_STRING, UTF8_STRING))
 STRINGS = OCTETS | {BIT_STRING}
 NESTED = frozenset((ARRAY, STRUCTURE))
 EMPTY = frozenset((NULL, DONT_CARE))
+INTEGERS = frozenset((5, 6, 15, 16, 17, 18, 20, 21))
+FLOATS = frozenset((23, 24))
 
 # By tag: what reads tag and value in one go (and so gives Data), and how many octets they take.
 FIXED: list[tuple[Callable[[bytes, int], tuple[Any, ...]], int] | None] = [None] * 256

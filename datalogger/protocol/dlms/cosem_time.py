@@ -45,7 +45,7 @@ class CosemTime(NamedTuple):
     status: int | None
 
 
-@lru_cache(maxsize=16)  # a push names its moment in several places, and is asked for it twice
+@lru_cache(maxsize=16)  # a push names its moment in several places, and is asked for it twice; so does `resolve`
 def parse(octets: bytes) -> CosemTime | None:
     """None where these are not twelve octets."""
     if len(octets) != DATE_TIME_SIZE:
@@ -71,6 +71,7 @@ def _local(year: int, month: int, day: int, hour: int, minute: int, second: int)
         return None
 
 
+@lru_cache(maxsize=16)
 def resolve(octets: bytes, zone: tzinfo, policy: Policy) -> datetime | None:
     """The moment that twelve octets name, as a time with a fixed offset; None where they name none."""
     found = parse(octets)

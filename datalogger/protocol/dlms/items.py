@@ -45,7 +45,6 @@ class Item(Struct, frozen=True, gc=False):
     attribute: int | None = None
     scaler: int | None = None
     unit: int | None = None
-    status: int | None = None
     objects: tuple[PushObject, ...] | None = None
     encoded: bytes | None = None
 
