@@ -26,6 +26,9 @@ from datalogger.simulation.twin import Capture, Message
 _INTEGERS = {5: 31, 6: 32, 16: 15, 18: 16, 20: 63, 21: 64}  # A-XDR tag → bits of a number that is not negative
 _OCTET_STRING, _DATE_TIME = 9, 25
 
+_INSTANTANEOUS = 7  # group D
+_REACTIVE = frozenset((3, 4, 23, 24, 43, 44, 63, 64))  # group C: var, all phases and each
+
 _DEVIATION = slice(9, 11)  # of a date-time: minutes, UTC = local + deviation
 _UNSPECIFIED = b"\x80\x00"
 _STATUS = 11
@@ -209,9 +212,9 @@ class _TelegramLife:
 
 
 class _Register(NamedTuple):
-    """A number that moves. base: what it showed at first; ten: its scaler."""
+    """A number that moves. base: what it showed at first; ten: its scaler; what: None for one that only shows base."""
 
-    what: What
+    what: What | None
     of: int
     leaf: Leaf
     base: int
@@ -292,6 +295,8 @@ def _registers(found: Body) -> list[_Register]:
             continue
         if (c, d) in COUNTED:
             registers.append(_Register(COUNTED[c, d], e, leaves[0], value, ten or 0))
+        elif d == _INSTANTANEOUS and c in _REACTIVE and e == 0:  # the house is of resistors: currents and powers agree
+            registers.append(_Register(None, 0, leaves[0], 0, 0))
         elif (c, d) in MEASURED and e == 0:
             what, of = MEASURED[c, d]
             if what in ("taken", "fed"):

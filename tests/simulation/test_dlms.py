@@ -48,6 +48,11 @@ def sent(
 
 def received(model: Model, octets: Iterable[bytes], keys: Keys | None = None) -> list[Report | Rejected]:
     """As the daemon makes them: with profiles, both keys, and no push twice."""
+    found = events(model, octets, keys)
+    return [one for one in found if isinstance(one, Report | Rejected) and getattr(one, "reason", "") != Reason.PADDING]
+
+
+def events(model: Model, octets: Iterable[bytes], keys: Keys | None = None) -> list[Report | Rejected | Notice]:
     stream = b"".join(octets)
     framer = detect.document(stream)()
     decoder = MeterDecoder(
@@ -56,8 +61,14 @@ def received(model: Model, octets: Iterable[bytes], keys: Keys | None = None) ->
     found: list[Report | Rejected | Notice] = []
     for event in framer.feed(stream) + framer.idle():
         found += decoder.take(event) if isinstance(event, Frame) else [event]
-    found += decoder.idle()
-    return [one for one in found if isinstance(one, Report | Rejected) and getattr(one, "reason", "") != Reason.PADDING]
+    return found + decoder.idle()
+
+
+@pytest.mark.parametrize("name", meters.names())
+def test_what_a_simulated_meter_shows_is_plausible(name: str) -> None:
+    model = meters.built_in(name)
+    found = [one for one in events(model, sent(model, 40)) if isinstance(one, Notice)]
+    assert [notice.detail for notice in found if notice.reason == "implausible"] == []
 
 
 def values(report: Report) -> dict[str, int]:
