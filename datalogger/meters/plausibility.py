@@ -4,6 +4,7 @@ It warns and never changes anything. Only numbers whose scaler was not on the wi
 """
 
 from math import hypot
+from operator import mul
 
 from datalogger.meters.profile import groups
 
@@ -24,15 +25,14 @@ def doubt(gauges: dict[str, float], *, exporting: bool) -> str:
 
     exporting: the meter delivers power at times. Phases then work against each other, and P says little.
     """
-    volts = max(gauges.get(name, 0.0) for name in VOLTAGES)  # a phase that is not connected may show a few volts
+    voltages = [gauges.get(name, 0.0) for name in VOLTAGES]
+    volts = max(voltages)  # a phase that is not connected may show a few volts
     if volts and not LEAST_V <= volts <= MOST_V:
         return f"{volts:g} V of mains: the scaler of the voltages is not this meter's"
-    apparent = sum(
-        gauges[u] * gauges[i] for u, i in zip(VOLTAGES, CURRENTS, strict=True) if u in gauges and i in gauges
-    )
+    apparent = sum(map(mul, voltages, [gauges.get(name, 0.0) for name in CURRENTS]))
     if apparent <= LEAST_VA or not (gauges.get("1.7.0") or gauges.get("2.7.0")):
         return ""
-    p, minus_p, q, minus_q = (gauges.get(name, 0.0) for name in POWERS)
+    p, minus_p, q, minus_q = [gauges.get(name, 0.0) for name in POWERS]
     power = hypot(p - minus_p, q - minus_q)
     if power > MOST_RATIO * apparent or (power < LEAST_RATIO * apparent and not exporting):
         return (

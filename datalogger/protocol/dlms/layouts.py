@@ -1,6 +1,8 @@
 """How a body names its values: recognised by form alone, whatever meter sends it."""
 
+from collections.abc import Callable
 from functools import lru_cache
+from operator import itemgetter
 
 from msgspec.structs import replace
 
@@ -18,6 +20,7 @@ PUSH_SETUP, PUSH_OBJECT_LIST = 40, 2
 NAME_SIZE = 6
 _OBJECT = (LONG_UNSIGNED, OCTET_STRING, INTEGER, LONG_UNSIGNED)  # class, name, attribute, data index
 
+_tag_of: Callable[[Data], int] = itemgetter(0)
 _NESTED = frozenset((ARRAY, STRUCTURE, COMPACT_ARRAY))
 
 
@@ -36,7 +39,7 @@ def read(message: DataNotification) -> tuple[Layout, list[Item]]:
 def types(body: Data) -> tuple[int, ...]:
     """The tags of the body's members, in order; of a scalar body its own."""
     tag, members = body
-    return tuple([member[0] for member in members]) if tag in _NESTED else (tag,)
+    return tuple(map(_tag_of, members)) if tag in _NESTED else (tag,)
 
 
 @lru_cache(maxsize=1024)  # a line has some dozens of names, and sends them every few seconds
@@ -65,39 +68,40 @@ def _named(members: list[Data]) -> tuple[Layout, list[Item]]:
     layout = Layout.POSITIONAL
     items: list[Item] = []
     append = items.append
-    last = len(members) - 1
-    following = 0  # values, scalers and units that went with the name before them
-    for position, member in enumerate(members):
-        if following:
-            following -= 1
-            continue
-        tag, inner = member
+    count = len(members)
+    last = count - 1
+    position = 0
+    while position < count:
+        tag, inner = members[position]
         if tag == STRUCTURE:
             if item := _entry(position, inner):
                 append(item)
                 layout = Layout.STRUCTURES
+                position += 1
                 continue
         elif tag == OCTET_STRING and len(inner) == NAME_SIZE and position < last and _is_name(inner):
-            value = members[position + 1]
-            if value[0] in _NESTED or (position + 1 < last and members[position + 2][0] == STRUCTURE):
-                item, following = _pair(members, position)
+            following = members[position + 1]
+            if following[0] in _NESTED or (position + 1 < last and members[position + 2][0] == STRUCTURE):
+                item, size = _pair(members, position)
                 append(item)
+                position += size
             else:
-                append(Item(position + 1, value, inner))
-                following = 1
+                append(Item(position + 1, following, inner))
+                position += 2
             if layout is Layout.POSITIONAL:
                 layout = Layout.FLAT
             continue
-        append(_value(position, member))
+        append(_value(position, members[position]))
+        position += 1
     return layout, items
 
 
 def _pair(members: list[Data], position: int) -> tuple[Item, int]:
-    """The value behind the name at `position`, and how many members belong to the name."""
+    """The value behind the name at `position`, and how many members the two are, with scaler and unit."""
     name, value = members[position][1], members[position + 1]
     if value[0] not in _NESTED and position + 2 < len(members) and (scale := _scale(members[position + 2])):
-        return Item(position + 1, value, name, None, None, *scale), 2
-    return _value(position + 1, value, name), 1
+        return Item(position + 1, value, name, None, None, *scale), 3
+    return _value(position + 1, value, name), 2
 
 
 def _entry(position: int, members: list[Data]) -> Item | None:
