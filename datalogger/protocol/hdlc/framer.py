@@ -33,11 +33,7 @@ class HdlcFramer(HuntingFramer):
     END = FLAG
     SHARED = 1
 
-    def feed(self, data: bytes) -> list[Frame | Rejected]:
-        """As every framer; but whole frames with nothing before them, as nearly all reads have them, need no hunt."""
-        if len(self._buffer) != self._given:
-            return super().feed(data)
-        events: list[Frame | Rejected] = []
+    def _whole_ones(self, data: bytes, events: list[Frame | Rejected]) -> int:
         at, total = 0, len(data)
         while at < total and (payload := _whole(data, at)):
             end = at + len(payload) + 2
@@ -46,9 +42,7 @@ class HdlcFramer(HuntingFramer):
         if at:
             self._buffer[:] = b"\x7e"  # the last flag may be the first of the next frame
             self._given, self._scanned, self._needed = self.SHARED, 0, 0
-        if at < total:
-            events += super().feed(data[at:])
-        return events
+        return at
 
     def _filler(self, octets: bytes) -> int:
         return 0 if octets.strip(b"\x7e") else len(octets)
