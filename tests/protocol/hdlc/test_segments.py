@@ -66,6 +66,26 @@ def test_a_message_in_one_frame_is_no_chain() -> None:
     assert messages(take_all([frame(MESSAGE), frame(MESSAGE)])) == [MESSAGE, MESSAGE]
 
 
+def test_the_addresses_are_those_of_the_last_message() -> None:
+    joiner = HdlcSegments()
+    for addresses in (METER, OTHER):
+        joiner.take(frame(MESSAGE, addresses=addresses))
+        assert joiner.addresses == addresses
+
+
+def test_a_last_segment_that_begins_like_a_message_is_still_a_segment() -> None:
+    last = b"\x0f" + bytes(range(40))
+    assert messages(take_all([FIRST, frame(last)])) == [MESSAGE[:45] + last]
+
+
+def test_a_message_in_one_frame_ends_an_open_chain() -> None:
+    whole = frame(MESSAGE)
+    lost, found = take_all([FIRST, whole])
+    assert isinstance(lost, Rejected)
+    assert (lost.reason, lost.octets) == (Reason.SEGMENT_MISSING, FIRST.octets)
+    assert found == Joined(MESSAGE, whole.octets)
+
+
 def test_blocks_of_a_transfer_need_no_llc_but_the_first() -> None:
     events = take_all([frame(LLC + b"\xe0\x40\x00\x01"), frame(b"\xe0\x40\x00\x02"), frame(b"\xe0\xc0\x00\x03")])
     assert [data[:4] for data in messages(events)] == [LLC + b"\xe0", b"\xe0\x40\x00\x02", b"\xe0\xc0\x00\x03"]
