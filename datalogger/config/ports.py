@@ -1,5 +1,6 @@
-"""Who listens where: no two on one port."""
+"""Who listens where: no two on one port, and why a port cannot be had."""
 
+import errno
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -28,6 +29,12 @@ class _Port(NamedTuple):
         except ValueError:  # a name, which may be of any address
             return "0.0.0.0" in (self.host, other.host)
         return one.version == another.version and (one == another or one.is_unspecified or another.is_unspecified)
+
+
+def why_not_bound(error: OSError) -> int | None:
+    """The errno of a server that could not be opened. From Python 3.13 on asyncio names none where the machine has no
+    such address."""
+    return errno.EADDRNOTAVAIL if error.errno is None and "could not bind" in str(error) else error.errno
 
 
 def judge_ports(sources: Mapping[str, Mapping[str, Any]], service: ServiceOptions | None, problems: Problems) -> None:

@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 import structlog
 
+from datalogger.config.ports import why_not_bound
 from datalogger.metrics import Metrics
 
 log = structlog.get_logger()
@@ -162,11 +163,12 @@ class StatusServer:
 def _reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"no such host ({error.strerror})"
-    return os.strerror(error.errno) if error.errno else str(error)  # asyncio's own text is long and names no reason
+    number = why_not_bound(error)
+    return os.strerror(number) if number else str(error)  # asyncio's own text is long and names no reason
 
 
 def _mend(error: OSError) -> str:
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+    if isinstance(error, socket.gaierror) or why_not_bound(error) == errno.EADDRNOTAVAIL:
         return "name an address of this machine: [service] listen"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "choose a port from 1024 on, those below are root's: [service] listen"

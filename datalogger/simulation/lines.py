@@ -12,6 +12,8 @@ import tty
 from pathlib import Path
 from typing import Protocol
 
+from datalogger.config.ports import why_not_bound
+
 # What a client that does not read may let wait; telegrams beyond it are lost to it, each as a whole.
 MOST_WAITING = 64 * 1024
 
@@ -187,7 +189,7 @@ def _why_not(error: OSError | UnicodeError) -> str:
     """Why no port can be had, and the mend."""
     if isinstance(error, socket.gaierror | UnicodeError):
         return f": no such host: {_HOSTS}"
-    match error.errno:
+    match why_not_bound(error):
         case errno.EADDRINUSE:
             return " is taken already: choose another port, or 0 for any free one"
         case errno.EADDRNOTAVAIL:

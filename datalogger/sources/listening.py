@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from datalogger.config.checks import Check, listen_address
 from datalogger.config.metering import MeterOptions
 from datalogger.config.problems import shown
+from datalogger.config.ports import why_not_bound
 from datalogger.config.words import Duration
 
 Network = IPv4Network | IPv6Network
@@ -104,7 +105,7 @@ class Allowed:
 
 def why_not_listening(listen: str, error: OSError) -> str:
     """Why this port cannot be opened, and the mend."""
-    match error.errno:
+    match why_not_bound(error):
         case errno.EADDRINUSE:
             return f"{listen} is taken by another program: name another port, or see who it is: ss -lnp"
         case errno.EACCES:

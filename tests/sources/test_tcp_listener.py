@@ -162,6 +162,12 @@ async def test_a_port_that_is_taken_is_named() -> None:
             await source.open()
 
 
+async def test_an_address_of_another_machine_is_named() -> None:
+    source = TcpListener("field", TcpListenerConfig(kind="tcp-listen", listen="192.0.2.1:0"), SystemClock())
+    with pytest.raises(SourceError, match=r"no such address: see ip addr"):
+        await source.open()
+
+
 async def test_it_can_be_opened_again_after_it_was_closed() -> None:
     async with listening() as source:
         with client(source) as connection:
