@@ -47,7 +47,7 @@ class SinkOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     sources: tuple[str, ...] | None = None
     """Names of the sources it is fed from; None: every source."""
     every: Annotated[Duration | None, POSITIVE] = None
-    """At most one report per source in this time; None: every report."""
+    """At most one report per meter, and list of it, in this time; None: every report."""
     timeout: Annotated[Duration, POSITIVE] = Duration(20)
     """The longest that one delivery may take."""
     order: Literal["fifo", "live-first"] = "fifo"
