@@ -46,6 +46,11 @@ def listen_address(text: str) -> tuple[str, int] | None:
     return host, int(port)
 
 
+def host_and_port(host: str, port: int) -> str:
+    """As `listen_address` reads it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _positive(value: float) -> None:
     if not 0 < value < math.inf:
         raise ValueError("must be more than 0")

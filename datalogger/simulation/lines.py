@@ -12,6 +12,7 @@ import tty
 from pathlib import Path
 from typing import Protocol
 
+from datalogger.config.checks import host_and_port
 from datalogger.config.ports import why_not_bound
 
 # What a client that does not read may let wait; telegrams beyond it are lost to it, each as a whole.
@@ -158,7 +159,7 @@ class TcpLine:
 
     @property
     def address(self) -> str:
-        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+        return host_and_port(self._host, self._port)
 
     @property
     def heard(self) -> bool:

@@ -6,6 +6,8 @@ They never wait for who reads them: what nobody takes is lost, as on every `Line
 import socket
 from contextlib import suppress
 
+from datalogger.config.checks import host_and_port
+
 PATIENCE = 2.0  # seconds that a server may take to accept a call; the meter stands still meanwhile
 
 
@@ -19,7 +21,7 @@ class UdpLine:
 
     @property
     def address(self) -> str:
-        return _shown(self._host, self._port)
+        return host_and_port(self._host, self._port)
 
     @property
     def heard(self) -> bool:
@@ -58,7 +60,7 @@ class CallLine:
 
     @property
     def address(self) -> str:
-        return _shown(self._host, self._port)
+        return host_and_port(self._host, self._port)
 
     @property
     def heard(self) -> bool:
@@ -98,7 +100,3 @@ class CallLine:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -76,10 +76,6 @@ def _only_this_machine(listen: str) -> bool:
         return host == "localhost"
 
 
-def client_name(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _plain(text: str) -> Network:
     """An IPv4 network that is written the IPv6 way is an IPv4 network."""
     network = ip_network(text)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from datalogger.clock import Clock
-from datalogger.config.checks import POSITIVE
+from datalogger.config.checks import POSITIVE, host_and_port
 from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import SourceOptions
 from datalogger.config.words import Duration
@@ -37,7 +37,7 @@ class TcpClient:
         self._host = config.host
         self._port = config.port
         self._timeout = config.connect_timeout
-        self._server = f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
+        self._server = host_and_port(config.host, config.port)
         self._incoming: Incoming | None = None
 
     async def open(self) -> None:

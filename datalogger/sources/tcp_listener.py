@@ -9,12 +9,12 @@ import structlog
 from msgspec import Meta
 
 from datalogger.clock import Clock
-from datalogger.config.checks import POSITIVE, listen_address
+from datalogger.config.checks import POSITIVE, host_and_port, listen_address
 from datalogger.config.schema import SourceOptions
 from datalogger.config.words import Duration
 from datalogger.errors import SourceError
 from datalogger.sources.base import Heard
-from datalogger.sources.listening import Allowed, ListenerOptions, client_name, why_not_listening
+from datalogger.sources.listening import Allowed, ListenerOptions, why_not_listening
 from datalogger.sources.tcp_client import KEEP_ALIVE
 
 log = structlog.get_logger()
@@ -146,7 +146,7 @@ class _Client(asyncio.BufferedProtocol):
             transport.abort()
             return
         host, port = peer[:2]
-        self.host, self.line = host, client_name(host, port)
+        self.host, self.line = host, host_and_port(host, port)
         if not self._listener._connected(self):
             transport.abort()
             return

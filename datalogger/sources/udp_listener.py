@@ -7,11 +7,11 @@ from typing import ClassVar
 import structlog
 
 from datalogger.clock import Clock
-from datalogger.config.checks import listen_address
+from datalogger.config.checks import host_and_port, listen_address
 from datalogger.config.schema import SourceOptions
 from datalogger.errors import SourceError
 from datalogger.sources.base import Heard
-from datalogger.sources.listening import Allowed, ListenerOptions, client_name, why_not_listening
+from datalogger.sources.listening import Allowed, ListenerOptions, why_not_listening
 
 log = structlog.get_logger()
 
@@ -62,6 +62,7 @@ class UdpListener:
     async def read(self) -> Heard:
         if self._transport is None:
             raise SourceError(f"{self._listen} is not open")
+        await asyncio.sleep(0)  # senders without a pause hold up nobody else
         while not self._arrived:
             self._stirred.clear()
             await self._stirred.wait()
@@ -92,7 +93,7 @@ class UdpListener:
                 repeats=f"lost:{self._name}",
             )
         elif octets:
-            self._arrived.append(Heard(client_name(host, port), octets, last=True))
+            self._arrived.append(Heard(host_and_port(host, port), octets, last=True))
             self._held += len(octets) + BESIDES
             self._stirred.set()
 

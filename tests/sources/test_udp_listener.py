@@ -78,6 +78,36 @@ async def test_a_port_that_is_taken_is_named() -> None:
             await UdpListener("field", config, SystemClock()).open()
 
 
+async def test_what_was_held_when_it_was_closed_takes_up_no_room_afterwards() -> None:
+    async with listening() as source:
+        with capture_logs() as logs:
+            for _ in range(2):
+                for number in range(60):
+                    source._heard("127.0.0.1", 4059, bytes((number,)) * 60_000)
+                await source.close()
+                await source.open()
+    assert logs == []
+
+
+async def test_a_flood_of_datagrams_leaves_turns_to_others() -> None:
+    async with listening() as source:
+        turns = 0
+
+        async def another() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(another())
+        for _ in range(100):
+            source._heard("127.0.0.1", 4059, b"push")
+        for _ in range(100):
+            await heard(source)
+        other.cancel()
+    assert turns >= 100
+
+
 async def test_it_can_be_opened_again_after_it_was_closed() -> None:
     async with listening() as source:
         await source.close()
