@@ -16,4 +16,4 @@ while True:
             connection.sendall(HEAD + BODY)
             while connection.recv(65536):
                 pass
-    time.sleep(1)
+    time.sleep(1)  # a telegram a second, as the daemon beside it

@@ -127,7 +127,7 @@ async def _by_protocol() -> list[Figure]:
                 for frame in frames:
                     await cable.send(frame)
                     await asyncio.sleep(0.2)
-                await until(lambda: len(archived(Path(folder))) == len(frames), "all is archived")  # noqa: B023
+                await until(lambda: len(archived(Path(folder))) == len(frames), "all is archived")  # noqa: B023 awaited here
                 sizes[name] = _status(daemon.pid, "VmHWM") / 1024
             cable.close()
     for _ in range(5):
