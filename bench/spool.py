@@ -18,11 +18,11 @@ from typing import Literal
 from bench.figures import Figure, show
 from datalogger.clock import SystemClock
 from datalogger.config.schema import SinkOptions, SpoolOptions
-from datalogger.config.words import ByteSize, Duration
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.spool import bodies
 from datalogger.spool.spool import Spool
+from datalogger.words import ByteSize, Duration
 from tests.spool.clock import StillClock
 from tests.spool.reports import report
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from datalogger.config.checks import listen_address, time_zone
-from datalogger.config.words import Duration
+from datalogger.words import Duration
 
 TITLE_DIGITS = 16
 

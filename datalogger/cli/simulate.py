@@ -22,12 +22,12 @@ from datalogger.cli.simulating import (
     wait_option,
 )
 from datalogger.clock import SystemClock
-from datalogger.config.words import Duration
 from datalogger.line_settings import LineSettings
 from datalogger.simulation import p1 as meter
 from datalogger.simulation.faults import Fault, Faults
 from datalogger.simulation.lines import Line, PtyLine, TcpLine
 from datalogger.simulation.uart_pty import UartPtyLine
+from datalogger.words import Duration
 
 # What a person wants to see of a telegram: its time, the counters, the power.
 _SHOWN = re.compile(rb"^(?:0-0:1\.0\.0|1-\d:[12]\.[78]\.\d)[^(\r]*\(([\w.*]+)\)", re.MULTILINE)

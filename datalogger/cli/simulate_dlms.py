@@ -26,7 +26,6 @@ from datalogger.cli.simulating import (
 )
 from datalogger.clock import SystemClock
 from datalogger.config.checks import nearest, time_zone
-from datalogger.config.words import Duration
 from datalogger.line_settings import LineSettings
 from datalogger.protocol.dlms.keys import Keys
 from datalogger.simulation import meters
@@ -37,6 +36,7 @@ from datalogger.simulation.meters import Model
 from datalogger.simulation.outgoing import CallLine, UdpLine
 from datalogger.simulation.twin import Capture
 from datalogger.simulation.uart_pty import UartPtyLine
+from datalogger.words import Duration
 
 # A wrong check sum alone is a matter of P1: every bit that is wrong in a frame makes its check sum wrong.
 _ON_THE_LINE = [fault for fault in Fault if fault is not Fault.CRC]

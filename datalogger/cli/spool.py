@@ -15,12 +15,12 @@ from rich.text import Text
 
 from datalogger.cli.which_spool import Group, Where, which_spool
 from datalogger.clock import SystemClock
-from datalogger.config.words import ByteSize, Duration
 from datalogger.encoding.report_json import encode_report
 from datalogger.errors import SpoolError
 from datalogger.spool import requests
 from datalogger.spool.inspection import Inspection, SinkStatus, Status
 from datalogger.spool.requests import Selector
+from datalogger.words import ByteSize, Duration
 
 WORTH_A_BAR = 1000  # records: about a second of work
 

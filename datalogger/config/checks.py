@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datalogger.config.words import ByteSize
+from datalogger.words import ByteSize
 
 
 class Check(NamedTuple):

@@ -13,8 +13,8 @@ from importlib import resources
 
 from msgspec import Struct
 
-from datalogger.config.words import Duration
 from datalogger.protocol.dlms.keys import Keys, parse_key
+from datalogger.words import Duration
 
 _COMMENT = re.compile(rb"^#[ \t]*([a-z][a-z-]*):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
 _STANDARD = "standard time"

@@ -11,13 +11,13 @@ from datalogger.clock import Clock
 from datalogger.config.checks import POSITIVE, Check
 from datalogger.config.concealment import Concealment
 from datalogger.config.secrets import KeyOptions
-from datalogger.config.words import Duration
 from datalogger.errors import ReportsRejected, SinkUnavailable
 from datalogger.model import Delivery, Report
 from datalogger.sinks.dsmr_answers import judge, readings
 from datalogger.sinks.form import CONTENT_TYPE, encode_telegram
 from datalogger.sinks.http_exchange import Answer, HttpExchange, Origin, parse_origin
 from datalogger.sinks.server_time import server_time
+from datalogger.words import Duration
 
 ENDPOINT = "/api/v1/datalogger/dsmrreading"
 READINGS = "/api/v2/datalogger/dsmrreading"

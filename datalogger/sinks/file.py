@@ -17,12 +17,12 @@ import structlog
 from datalogger.clock import Clock
 from datalogger.config.checks import POSITIVE
 from datalogger.config.schema import SinkOptions
-from datalogger.config.words import ByteSize
 from datalogger.encoding.report_json import encode_report
 from datalogger.errors import ReportsRejected, SinkError, SinkMisconfigured, SinkUnavailable
 from datalogger.model import Delivery, Report
 from datalogger.sinks.archive import Archive, Tidying
 from datalogger.sinks.own_thread import OwnThread
+from datalogger.words import ByteSize
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from datalogger.config.checks import Check, listen_address
 from datalogger.config.metering import MeterOptions
 from datalogger.config.ports import why_not_bound
 from datalogger.config.problems import shown
-from datalogger.config.words import Duration
+from datalogger.words import Duration
 
 Network = IPv4Network | IPv6Network
 

@@ -9,9 +9,9 @@ from datalogger.clock import Clock
 from datalogger.config.checks import POSITIVE
 from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import SourceOptions
-from datalogger.config.words import Duration
 from datalogger.errors import SourceEnded, SourceError
 from datalogger.sources import pace
+from datalogger.words import Duration
 
 BLOCK = 64 * 1024
 

@@ -11,9 +11,9 @@ from datalogger.clock import Clock
 from datalogger.config.checks import POSITIVE, host_and_port
 from datalogger.config.metering import MeterOptions
 from datalogger.config.schema import SourceOptions
-from datalogger.config.words import Duration
 from datalogger.errors import SourceError
 from datalogger.sources.incoming import Incoming
+from datalogger.words import Duration
 
 # A dongle that lost its power says nothing, and neither do we: only the kernel's probes tell. 30 + 3 × 10 s.
 KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
@@ -28,17 +28,19 @@ class TcpClientConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_fi
     """For each address the host has."""
 
 
-class TcpClient:
-    """Hands on what the other end sends; sends nothing itself."""
+class TcpLine:
+    """A connection to a server.
 
-    config_type: ClassVar[type[SourceOptions]] = TcpClientConfig
+    timeout: the longest that opening may take, for each address the host has
+    """
 
-    def __init__(self, name: str, config: TcpClientConfig, clock: Clock) -> None:
-        self._host = config.host
-        self._port = config.port
-        self._timeout = config.connect_timeout
-        self._server = host_and_port(config.host, config.port)
+    def __init__(self, host: str, port: int, timeout: Duration) -> None:
+        self._host = host
+        self._port = port
+        self._timeout = timeout
+        self._server = host_and_port(host, port)
         self._incoming: Incoming | None = None
+        self._transport: asyncio.WriteTransport | None = None
 
     async def open(self) -> None:
         await self.close()
@@ -69,6 +71,7 @@ class TcpClient:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._timeout):
             transport, incoming = await loop.create_connection(lambda: Incoming(self._why_ended), address, self._port)
+        self._transport = transport
         connected: socket.socket = transport.get_extra_info("socket")
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEP_ALIVE.items():
@@ -93,11 +96,37 @@ class TcpClient:
         return f"{self._server} broke the connection: {getattr(error, 'strerror', None) or error}"
 
     async def read(self) -> bytes:
+        return await self._being_read().read()
+
+    def pending(self) -> bytes:
+        """What came in and was not read yet."""
+        return self._being_read().pending()
+
+    def write(self, octets: bytes) -> None:
+        """At once, or as soon as the other end takes it: what a meter is asked is short. A line that has failed says
+        so when it is read."""
+        self._being_read()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(octets)
+
+    def _being_read(self) -> Incoming:
         if self._incoming is None:
             raise SourceError(f"{self._server} is not open")
-        return await self._incoming.read()
+        return self._incoming
 
     async def close(self) -> None:
         incoming, self._incoming = self._incoming, None
+        transport, self._transport = self._transport, None
+        if transport is not None and transport.get_write_buffer_size():
+            transport.abort()  # nobody takes it any more, and to close would wait for that
         if incoming is not None:
             await incoming.close()
+
+
+class TcpClient(TcpLine):
+    """Hands on what the other end sends; sends nothing itself."""
+
+    config_type: ClassVar[type[SourceOptions]] = TcpClientConfig
+
+    def __init__(self, name: str, config: TcpClientConfig, clock: Clock) -> None:
+        super().__init__(config.host, config.port, config.connect_timeout)

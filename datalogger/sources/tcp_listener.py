@@ -11,11 +11,11 @@ from msgspec import Meta
 from datalogger.clock import Clock
 from datalogger.config.checks import POSITIVE, host_and_port, listen_address
 from datalogger.config.schema import SourceOptions
-from datalogger.config.words import Duration
 from datalogger.errors import SourceError
 from datalogger.sources.base import Heard
 from datalogger.sources.listening import Allowed, ListenerOptions, why_not_listening
 from datalogger.sources.tcp_client import KEEP_ALIVE
+from datalogger.words import Duration
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from datalogger.config.words import ByteSize
 from datalogger.errors import SpoolError
+from datalogger.words import ByteSize
 
 CHOOSE = "choose another [spool] path"
 

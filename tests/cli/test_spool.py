@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from datalogger.cli import main
 from datalogger.clock import SystemClock
 from datalogger.config.schema import SinkOptions, SpoolOptions
-from datalogger.config.words import Duration
 from datalogger.metrics import Metrics
 from datalogger.spool.spool import Spool
+from datalogger.words import Duration
 from tests.spool.reports import report
 
 SINKS = {"attic": SinkOptions(kind="test"), "cloud": SinkOptions(kind="test")}

@@ -8,7 +8,7 @@ from msgspec import Meta
 from datalogger.config.checks import POSITIVE
 from datalogger.config.schema import SinkOptions, SourceOptions
 from datalogger.config.secrets import KeyOptions, Secret
-from datalogger.config.words import ByteSize, Duration
+from datalogger.words import ByteSize, Duration
 
 SOURCES = {"serial": "tests.config.kinds:Line", "tcp": "tests.config.kinds:Socket"}
 SINKS = {

@@ -7,7 +7,7 @@ import pytest
 from datalogger.config.load import load, load_configuration
 from datalogger.config.schema import Configuration, ServiceOptions, SpoolOptions
 from datalogger.config.secrets import KeyOptions, Secret
-from datalogger.config.words import ByteSize, Duration
+from datalogger.words import ByteSize, Duration
 from tests.config.conftest import Write
 from tests.config.kinds import FileOptions, LineOptions, ServerOptions, SocketOptions, TwofoldOptions
 

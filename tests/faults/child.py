@@ -9,9 +9,9 @@ from pathlib import Path
 
 from datalogger.clock import SystemClock
 from datalogger.config.schema import SinkOptions, SpoolOptions
-from datalogger.config.words import Duration
 from datalogger.metrics import Metrics
 from datalogger.spool.spool import Spool
+from datalogger.words import Duration
 from tests.spool.reports import report
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from datalogger.config.words import ByteSize
 from datalogger.spool.spool import Spool
+from datalogger.words import ByteSize
 from tests.faults.failing_disk import FULL, IO_ERROR, FailingDisk
 from tests.spool.conftest import Bench
 

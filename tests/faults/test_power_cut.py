@@ -11,10 +11,10 @@ from typing import Literal
 import pytest
 
 from datalogger.config.schema import SinkOptions, SpoolOptions
-from datalogger.config.words import Duration
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.spool.spool import Spool
+from datalogger.words import Duration
 from tests.faults.powercut import Disk
 from tests.spool.clock import StillClock
 from tests.spool.reports import report

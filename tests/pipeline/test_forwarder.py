@@ -8,12 +8,12 @@ import pytest
 
 from datalogger.clock import Clock
 from datalogger.config.schema import SinkOptions, SpoolOptions
-from datalogger.config.words import Duration
 from datalogger.errors import ReportsRejected, SinkError, SinkMisconfigured, SinkUnavailable
 from datalogger.metrics import Metrics
 from datalogger.model import Delivery, Report
 from datalogger.pipeline.forwarder import PROBE, Forwarder, State
 from datalogger.spool.spool import Spool
+from datalogger.words import Duration
 from tests.virtual_time import VirtualClock, run
 
 Answer = Callable[[Sequence[Delivery]], Awaitable[None]]

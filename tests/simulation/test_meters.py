@@ -1,10 +1,10 @@
 import pytest
 
-from datalogger.config.words import Duration
 from datalogger.line_settings import LineSettings
 from datalogger.protocol.dlms.keys import Keys
 from datalogger.simulation import meters
 from datalogger.simulation.twin import Capture
+from datalogger.words import Duration
 
 
 @pytest.mark.parametrize("name", meters.names())

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from datalogger.config.secrets import Secret
-from datalogger.config.words import Duration
 from datalogger.errors import ReportsRejected, SinkError, SinkMisconfigured, SinkUnavailable
 from datalogger.model import Delivery, Report
 from datalogger.sinks.dsmr_v1 import CONFIRM_PAUSE, CONFIRM_TRIES, DsmrV1, DsmrV1Config, dsmr_reader
+from datalogger.words import Duration
 from tests.peers.dsmr_reader import AUTHORITY, V1, V2, DsmrReader
 from tests.sinks.telegrams import NOW, FixedClock, delivery, telegram, with_check_sum
 

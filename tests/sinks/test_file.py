@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from datalogger.config.words import ByteSize, Duration
 from datalogger.encoding.report_json import encode_report
 from datalogger.errors import ReportsRejected, SinkMisconfigured, SinkUnavailable
 from datalogger.model import Delivery, Report
 from datalogger.sinks.archive import Tidying
 from datalogger.sinks.file import FileSink, FileSinkConfig
+from datalogger.words import ByteSize, Duration
 from tests.sinks.telegrams import FixedClock, telegram
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)  # the same day in every zone but two
@@ -451,7 +451,7 @@ def test_a_write_that_is_stuck_does_not_hold_up_the_end_of_the_process(tmp_path:
     code = (
         "import asyncio, os, sys\n"
         "from pathlib import Path\n"
-        "from datalogger.config.words import Duration\n"
+        "from datalogger.words import Duration\n"
         "from tests.sinks.test_file import deliver, reports, sink_for\n"
         "path = Path(sys.argv[1])\n"
         "nobody_reads = os.open(path / 'house.p1', os.O_RDWR)\n"

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datalogger.clock import SystemClock
-from datalogger.config.words import Duration
 from datalogger.errors import SourceEnded, SourceError
 from datalogger.sources import replay
 from datalogger.sources.replay import Replay, ReplayConfig, pieces
+from datalogger.words import Duration
 from tests.virtual_time import VirtualClock, run
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from datalogger.clock import SystemClock
-from datalogger.config.words import Duration
 from datalogger.errors import SourceError
 from datalogger.sources.incoming import CHUNK
 from datalogger.sources.tcp_client import KEEP_ALIVE, TcpClient, TcpClientConfig
+from datalogger.words import Duration
 
 SOON = 10  # seconds; a failure bound, never waited for
 

@@ -11,11 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from datalogger.clock import SystemClock
-from datalogger.config.words import Duration
 from datalogger.errors import SourceError
 from datalogger.pipeline.reader import MAX_LINES
 from datalogger.sources.base import Heard
 from datalogger.sources.tcp_listener import MOST_AT_ONCE, MOST_HELD, TcpListener, TcpListenerConfig
+from datalogger.words import Duration
 from tests.e2e.harness import until
 
 SOON = 10  # seconds; a failure bound, never waited for

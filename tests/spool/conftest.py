@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from datalogger.config.schema import SinkOptions, SpoolOptions
-from datalogger.config.words import Duration
 from datalogger.metrics import Metrics
 from datalogger.spool.spool import Spool
+from datalogger.words import Duration
 from tests.spool.clock import StillClock
 from tests.spool.reports import report
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from datalogger.config.words import ByteSize, Duration
 from datalogger.spool.spool import Spool
+from datalogger.words import ByteSize, Duration
 from tests.spool.conftest import SINK, Bench
 from tests.spool.reports import START, report
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from datalogger.config.words import ByteSize
 from datalogger.spool import faults
 from datalogger.spool.spool import Spool
+from datalogger.words import ByteSize
 from tests.faults.failing_disk import FULL, FailingDisk
 from tests.spool.conftest import Bench
 

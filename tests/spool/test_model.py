@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from datalogger.config.schema import SinkOptions, SpoolOptions
-from datalogger.config.words import ByteSize, Duration
 from datalogger.metrics import Metrics
 from datalogger.model import Delivery, Report
 from datalogger.spool.spool import Spool
+from datalogger.words import ByteSize, Duration
 from tests.faults.failing_disk import FULL, IO_ERROR, FailingDisk
 from tests.spool.clock import StillClock
 from tests.spool.reports import report

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from datalogger.clock import SystemClock
 from datalogger.config.schema import SpoolOptions
-from datalogger.config.words import ByteSize, Duration
 from datalogger.errors import ConfigError
 from datalogger.metrics import Metrics
 from datalogger.spool.pending import AHEAD, UNPROVEN
 from datalogger.spool.spool import REST_S, Spool
+from datalogger.words import ByteSize, Duration
 from tests.spool.clock import StillClock
 from tests.spool.conftest import SINK, Bench
 from tests.spool.reports import report
