@@ -1,5 +1,6 @@
 """The record model: what every protocol turns into and every sink is given."""
 
+import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -50,6 +51,9 @@ class Record(Struct, frozen=True, gc=False, omit_defaults=True):
     unscaled:     a register's raw number: neither wire, configuration nor profile knows its scaler
     not_measured: the number is the meter's way to say that there is none; `value` is None then
     push_objects: the push object list itself
+
+    Modbus only:
+    name:         of the register in its map; a register that has no logical name has `obis` ""
     """
 
     obis: Obis
@@ -69,11 +73,15 @@ class Record(Struct, frozen=True, gc=False, omit_defaults=True):
     unscaled: bool = False
     not_measured: bool = False
     push_objects: tuple[PushObject, ...] | None = None
+    name: str = ""
 
     @property
     def physical(self) -> Decimal | None:
-        """The value in `unit`, exactly; None where nobody knows the scaler."""
-        return None if self.value is None or self.unscaled else Decimal(self.value).scaleb(self.scaler)
+        """The value in `unit`, exactly; None where there is none, or nobody knows the scaler."""
+        number = self.real if self.value is None else self.value
+        if number is None or self.unscaled or not math.isfinite(number):
+            return None
+        return Decimal(number).scaleb(self.scaler)
 
 
 class Security(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -96,8 +104,10 @@ class Report(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     received_at: when the last octet came in, UTC; None for a report decoded from a file
     check:       "absent" where the protocol has no check sum and none could be verified
     odd_lines:   how many lines had no known form and are kept as text
-    frame:       what came in: a P1 telegram (deciphered where it was ciphered), or all octets of a push
-    profile:     DLMS: the meter profile that gave meaning; "" where none was needed or none is known
+    frame:       what came in: a P1 telegram (deciphered where it was ciphered), or all octets of a push; of a poll
+                 nothing
+    profile:     DLMS: the meter profile that gave meaning; "" where none was needed or none is known. Modbus: the
+                 register map
     security:    of a ciphered frame
     """
 

@@ -16,7 +16,6 @@ from datalogger.cli.arguments import address, duration, zone
 from datalogger.cli.key_options import key_options
 from datalogger.cli.say import say
 from datalogger.clock import Clock, SystemClock
-from datalogger.config.words import Duration
 from datalogger.encoding.one_line import render
 from datalogger.errors import ConfigError, SourceError
 from datalogger.meters.decoder import MeterDecoder
@@ -35,6 +34,7 @@ from datalogger.protocol.dlms.keys import Keys
 from datalogger.protocol.dlms.security import MemoryCounters, Security
 from datalogger.protocol.framing import Framer, Reason
 from datalogger.protocol.wrapper import WrapperFramer
+from datalogger.words import Duration
 
 MOST_ROWS = 40  # of a table of values; a telegram with a history of months has more than a screen
 
@@ -284,14 +284,14 @@ def _values(report: Report) -> Table:
 def _value(record: Record) -> str:
     if record.not_measured:
         return "not measured"
+    if record.real is not None:
+        return f"{record.real * 10**record.scaler:.7g}"  # a float has seven digits, and its decimal form a dozen more
     if record.value is not None:
         return f"{record.physical:f}" if record.physical is not None else str(record.value)
     if record.text is not None:
         return record.text
     if record.octets is not None:
         return record.octets.hex().upper()
-    if record.real is not None:
-        return str(record.real)
     if record.time:
         return record.time.isoformat(" ")
     if record.entries is not None:

@@ -8,6 +8,7 @@ from datalogger.model import Report
 _ENERGY = {"1.8": "import", "2.8": "export"}
 _POWER = {"1.7.0": "power", "2.7.0": "feeding in"}
 _C_D_E = re.compile(r"1-\d+:(\d+\.\d+)\.(\d+)\*255")
+MOST_DIGITS = 12  # of a register that counts; only a float has more
 _SUB_METER = re.compile(r"0-[1-9]:24\.2\.\d+\*255")
 
 
@@ -41,4 +42,5 @@ def _readings(report: Report) -> list[tuple[str, Decimal, str]]:
 
 
 def _plain(amount: Decimal) -> str:
-    return f"{amount:f}"
+    """A meter's float in the seven digits that it has, not in the dozen more of its decimal form."""
+    return f"{amount:f}" if len(amount.as_tuple().digits) <= MOST_DIGITS else f"{amount:.7g}"

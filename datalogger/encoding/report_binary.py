@@ -84,24 +84,30 @@ def decode(octets: bytes) -> Report:
 
 
 def _from_record(record: Record) -> tuple[Any, ...]:
+    if record.name:
+        return (*_whole(record), record.name)
     if record.tag is not None or record.position is not None or record.push_objects is not None:
-        return (
-            *_common(record),
-            record.position,
-            record.class_id,
-            record.attribute,
-            record.tag,
-            record.status,
-            record.real,
-            record.unscaled,
-            record.not_measured,
-            record.push_objects,
-        )
+        return _whole(record)
     if record.time is not UNSET or record.octets is not None or record.entries is not None:
         return _common(record)
     if record.text is not None:
         return (record.obis, record.value, record.scaler, record.unit, record.text)
     return (record.obis, record.value, record.scaler, record.unit)
+
+
+def _whole(record: Record) -> tuple[Any, ...]:
+    return (
+        *_common(record),
+        record.position,
+        record.class_id,
+        record.attribute,
+        record.tag,
+        record.status,
+        record.real,
+        record.unscaled,
+        record.not_measured,
+        record.push_objects,
+    )
 
 
 def _common(record: Record) -> tuple[Any, ...]:
@@ -128,12 +134,13 @@ def _to_record(
     unscaled: bool = False,
     not_measured: bool = False,
     push_objects: list[list[Any]] | None = None,
+    name: str = "",
 ) -> Record:
     rows = None if entries is None else tuple([_to_entry(*fields) for fields in entries])
     objects = None if push_objects is None else tuple([PushObject(*fields) for fields in push_objects])
     return Record(
         Obis(obis), value, scaler, unit, text, _to_time(time), octets, rows,
-        position, class_id, attribute, tag, status, real, unscaled, not_measured, objects,
+        position, class_id, attribute, tag, status, real, unscaled, not_measured, objects, name,
     )  # fmt: skip
 
 

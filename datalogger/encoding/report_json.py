@@ -47,6 +47,8 @@ def encode_rejected(reason: str, *, octets: int, offset: int, detail: str = "") 
 
 def _record(record: Record) -> dict[str, Any]:
     shown: dict[str, Any] = {"obis": record.obis} if record.obis else {}  # a value nobody has a name for has none
+    if record.name:
+        shown["name"] = record.name
     if record.position is not None:
         shown["position"] = record.position
     if record.class_id is not None:
@@ -54,8 +56,8 @@ def _record(record: Record) -> dict[str, Any]:
     if record.attribute is not None:
         shown["attribute"] = record.attribute
     _add_number(shown, record)
-    if record.tag is not None:
-        _add_dlms_value(shown, record)
+    if record.tag is not None or record.name:
+        _add_particulars(shown, record)
     if record.text is not None:
         shown["text"] = record.text
     if record.octets is not None:
@@ -72,8 +74,8 @@ def _record(record: Record) -> dict[str, Any]:
     return shown
 
 
-def _add_dlms_value(shown: dict[str, Any], record: Record) -> None:
-    """What only an A-XDR value can be: nothing, a truth, a float, a number whose scaler nobody knows."""
+def _add_particulars(shown: dict[str, Any], record: Record) -> None:
+    """What only an A-XDR value or a register can be: nothing, a truth, a float, a number whose scaler nobody knows."""
     if record.tag in _NOTHING or record.not_measured:
         shown["value"] = None
     elif record.tag == _BOOLEAN:
@@ -91,7 +93,8 @@ def _add_dlms_value(shown: dict[str, Any], record: Record) -> None:
         shown["not_measured"] = True
     if record.status is not None:
         shown["status"] = record.status
-    shown["tag"] = record.tag
+    if record.tag is not None:
+        shown["tag"] = record.tag
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

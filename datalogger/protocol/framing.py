@@ -38,6 +38,24 @@ class Reason(StrEnum):
     POLICY = "policy"  # less secure than the configuration demands, or in a way nobody can undo
     APDU_TAG = "apdu_tag"  # no kind of message that meters push
     AXDR = "axdr"  # the body cannot be read
+    # Modbus: what came instead of the answer
+    NO_ANSWER = "no_answer"  # nothing, in the time that was given
+    CLOSED = "closed"  # the connection ended while an answer was waited for
+    LATE = "late"  # the answer to an earlier request
+    WRONG_UNIT = "wrong_unit"  # another unit's
+    WRONG_FUNCTION = "wrong_function"  # another function's
+    EXCEPTION_1 = "exception_1"  # illegal function
+    EXCEPTION_2 = "exception_2"  # illegal data address
+    EXCEPTION_3 = "exception_3"  # illegal data value
+    EXCEPTION_4 = "exception_4"  # device failure
+    EXCEPTION_5 = "exception_5"  # acknowledge: it takes longer
+    EXCEPTION_6 = "exception_6"  # device busy
+    EXCEPTION_7 = "exception_7"  # negative acknowledge
+    EXCEPTION_8 = "exception_8"  # memory parity error
+    EXCEPTION_9 = "exception_9"  # not defined
+    EXCEPTION_10 = "exception_10"  # gateway: no path to the unit
+    EXCEPTION_11 = "exception_11"  # gateway: the unit does not answer
+    EXCEPTION_OTHER = "exception_other"  # beyond these
 
 
 class Frame(Struct, frozen=True, gc=False):

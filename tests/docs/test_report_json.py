@@ -29,6 +29,7 @@ EVERYTHING = [
             Record(NAME, entries=(Entry(NOON, 5, 0, "Wh", NOON, "5"),)),
         ),
     ),
+    Report(protocol="modbus", profile="eastron-sdm630", records=(Record(NAME, real=1.5, unit="V", name="voltage_l1"),)),
 ]
 
 
@@ -50,4 +51,4 @@ def test_every_reason_is_said_but_for_padding_which_is_none() -> None:
 
 def test_the_examples_are_json() -> None:
     examples = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
-    assert [json.loads(example)["protocol"] for example in examples] == ["p1", "dlms"]
+    assert [json.loads(example)["protocol"] for example in examples] == ["p1", "dlms", "modbus"]
