@@ -1,26 +1,19 @@
 """The meter profiles: those that come along, and a person's own in a directory, which stand before them."""
 
-import difflib
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import fields
 
 from datalogger.errors import ConfigError
 from datalogger.meters import lint
+from datalogger.meters.misfit import told
 from datalogger.meters.profile import Profile
-
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`")
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
 
 
 class Profiles(Mapping[str, Profile]):
@@ -94,7 +87,7 @@ def parse(text: str, origin: str, file_name: str) -> Profile:
     try:
         profile = msgspec.convert(document, Profile)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {_told(str(error), document)}") from None
+        raise ConfigError(f"{origin}: {told(str(error), document, Profile)}") from None
     if f"{profile.id}.toml" != file_name:
         raise ConfigError(f'{origin}: id: "{profile.id}" in a file named {file_name}: the two must be the same')
     return profile
@@ -121,46 +114,3 @@ def _read_built_in() -> Iterator[Profile]:
 
 def _folder() -> Traversable:
     return resources.files("datalogger.meters") / "profiles"
-
-
-def _told(error: str, document: dict[str, Any]) -> str:
-    """msgspec's sentence as `key: what is wrong; the mend`, with the offending value."""
-    found = _PLACE.match(error)
-    assert found is not None  # the pattern takes every text
-    what, path = found["what"], found["path"] or ""
-    key = path.lstrip(".")
-    if unknown := _UNKNOWN.fullmatch(what):
-        known = _known_keys(path)
-        near = difflib.get_close_matches(unknown["name"], known, n=1)
-        mend = f'did you mean "{near[0]}"?' if near else f"there is {', '.join(known)}"
-        return f"{key}.{unknown['name']}: unknown key; {mend}".lstrip(".")
-    value = _value_at(path, document)
-    shown = "" if value is None or isinstance(value, dict | list) else f"{value!r}: "
-    return f"{key}: {shown}{what}".removeprefix(": ")
-
-
-def _known_keys(path: str) -> list[str]:
-    """The keys that the table at `path` may have."""
-    struct: type[Struct] = Profile
-    for step in _STEP.finditer(path):
-        if step["key"]:
-            annotation = next(field.type for field in fields(struct) if field.encode_name == step["key"])
-            struct = next(_structs_in(annotation), struct)
-    return [field.encode_name for field in fields(struct)]
-
-
-def _structs_in(annotation: Any) -> Iterator[type[Struct]]:
-    if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, Struct):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _structs_in(argument)
-
-
-def _value_at(path: str, document: Any) -> Any:
-    """What stands there; None where the path does not say exactly."""
-    for step in _STEP.finditer(path):
-        try:
-            document = document[step["key"]] if step["key"] else document[int(step["index"])]
-        except (KeyError, IndexError, TypeError, ValueError):
-            return None
-    return document

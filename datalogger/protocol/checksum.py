@@ -8,6 +8,8 @@ import crcmod
 
 # Polynomial 8005 reflected, initial value 0, nothing inverted.
 _ARC = crcmod.mkCrcFun(0x18005, initCrc=0, rev=True, xorOut=0)
+# The same, with the initial value FFFF.
+_MODBUS = crcmod.mkCrcFun(0x18005, initCrc=0xFFFF, rev=True, xorOut=0)
 # Polynomial 1021 reflected, initial value FFFF, inverted (crcmod wants the initial value inverted, too).
 _X25 = crcmod.mkCrcFun(0x11021, initCrc=0, rev=True, xorOut=0xFFFF)
 
@@ -21,4 +23,10 @@ def crc16_arc(octets: bytes) -> int:
 def crc16_x25(octets: bytes | bytearray) -> int:
     """CRC-16/X-25: HCS and FCS of an HDLC frame. On the wire the low octet comes first."""
     checksum: int = _X25(octets)
+    return checksum
+
+
+def crc16_modbus(octets: bytes | bytearray) -> int:
+    """Of a Modbus RTU frame. On the wire the low octet comes first; over a frame with its check sum it is 0."""
+    checksum: int = _MODBUS(octets)
     return checksum

@@ -1,0 +1,182 @@
+"""What is wrong with a register map that can be read."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from datalogger import obis
+from datalogger.line_settings import LineSettings
+from datalogger.protocol.modbus import units
+from datalogger.protocol.modbus.register_map import BITS, Options, Register, RegisterMap, Where
+from datalogger.protocol.modbus.register_types import TYPES
+from datalogger.words import Duration
+
+MOST_POWER = 30  # of ten, of a scale or an offset: beyond it somebody slipped
+
+_ADDRESSES = 0x10000
+_SERIAL = re.compile(r"(\d+)/([78])([neo])([12])", re.IGNORECASE)
+
+
+def faults(found: RegisterMap) -> list[str]:
+    """What is wrong with it: `register "power": key: what is wrong; the mend`."""
+    wrong: list[str] = []
+    for check in (_head, _names, _registers, _overlaps, _forbidden, _identity):
+        wrong += check(found)
+    return wrong
+
+
+def serial_settings(text: str) -> LineSettings:
+    """Of "9600/8n1"; ValueError with the mend."""
+    found = _SERIAL.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f'"{text}": expected <baud>/<bits><n|e|o><stop>, such as "9600/8n1"')
+    baud, bits, parity, stop = found.groups()
+    return LineSettings.parse(f"{baud} {bits}{parity}{stop}")
+
+
+def _head(found: RegisterMap) -> Iterator[str]:
+    if not found.reg:
+        yield "reg: empty: a map has at least one register"
+    yield from _option(found.option)
+    if found.limits.pause is not None:
+        yield from _duration("limits.pause", found.limits.pause)
+
+
+def _option(option: Options) -> Iterator[str]:
+    if option.serial is not None:
+        try:
+            serial_settings(option.serial)
+        except ValueError as error:
+            yield f"option.default-serial-params: {error}"
+    for key, text, most in (("default-modbus-addr", option.address, 255), ("default-tcp-port", option.port, 65535)):
+        if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= most):
+            yield f'option.{key}: "{text}": expected a number up to {most}, as a text: "{1 if most == 255 else 502}"'
+
+
+def _names(found: RegisterMap) -> Iterator[str]:
+    for name in _twice(register.name for register in found.reg):
+        yield f'register "{name}": stands there twice: give one of them another name'
+    given = [(name, register.name) for register in found.reg for name in _logical_names(register)]
+    owners: dict[str, str] = {}
+    for name, owner in given:
+        spelt = obis.parse(name)
+        if spelt is None:
+            yield f'register "{owner}": obis: "{name}" is no logical name: write such as "1-0:1.8.0"'
+        elif (first := owners.setdefault(spelt, owner)) != owner:
+            yield f'register "{owner}": obis: "{name}" is that of register "{first}" already'
+
+
+def _logical_names(register: Register) -> Iterator[str]:
+    if register.obis:
+        yield register.obis
+    if register.split is not None:
+        yield register.split.imported
+        yield register.split.exported
+
+
+def _registers(found: RegisterMap) -> Iterator[str]:
+    for register in found.reg:
+        for check in (_place, _number, _absent, _ours):
+            yield from (f'register "{register.name}": {fault}' for fault in check(register))
+        if register.reads not in BITS and register.words > found.limits.most:
+            yield (
+                f'register "{register.name}": type: takes up {register.words}, and limits.most is {found.limits.most}'
+            )
+
+
+def _place(register: Register) -> Iterator[str]:
+    if register.end > _ADDRESSES:
+        yield f"addr: {register.addr}: a {register.type} takes up {register.words}, and 65535 is the last there is"
+    if register.reads in BITS and register.type != "bit":
+        yield f'function: {register.reads} reads bits, and type is "{register.type}": "bit", or function 3 or 4'
+
+
+def _number(register: Register) -> Iterator[str]:
+    kind = TYPES[register.type]
+    if units.parse(register.unit) is None:
+        near = _near(register.unit)
+        yield f'unit: "{register.unit}" is not known; {near or "such as V, A, W, kW, var, VA, Hz, kWh, %, degC"}'
+    for key, number in (("scale", register.scale), ("offset", register.offset)):
+        if not number.is_finite() or abs(number.adjusted()) > MOST_POWER:
+            yield f"{key}: {number}: expected a number such as 0.1"
+    if register.scale == 0:
+        yield "scale: 0: everything would be 0; leave it out for 1"
+    if register.kind == "analog":
+        return
+    if kind.real:
+        yield f'kind: {register.kind} wants an integer type, and type is "{register.type}"'
+    if register.scale != 1 or register.offset != 0 or register.unit:
+        yield f"kind: {register.kind} has no scale, offset or unit: its value is a code; leave them out"
+    if register.split is not None:
+        yield f"split: of {register.kind}: only a signed power has two directions"
+    if register.kind == "factor" and register.type != "s16":
+        yield 'kind: factor wants type = "s16"'
+
+
+def _near(unit: str) -> str:
+    """The unit that differs in letter case alone."""
+    found = next((known for known in units.SPELLINGS if known.lower() == unit.strip().lower() and known), None)
+    return f'did you mean "{found}"?' if found else ""
+
+
+def _absent(register: Register) -> Iterator[str]:
+    most = 256 ** (2 * TYPES[register.type].words) - 1
+    for raw in register.absent:
+        if not 0 <= raw <= most:
+            yield f"absent: {raw}: the raw value, without a sign: 0 to {most:#x} for a {register.type}"
+
+
+def _ours(register: Register) -> Iterator[str]:
+    if register.deadband is not None and (not register.deadband.is_finite() or register.deadband < Decimal(0)):
+        yield f"deadband: {register.deadband}: expected 0 or more, in {register.unit or 'the unit of the register'}"
+    if register.interval is not None:
+        yield from _duration("interval", register.interval)
+    if register.scale_register is not None and (TYPES[register.type].real or register.kind != "analog"):
+        yield "scale_register: only an integer has one"
+
+
+def _duration(key: str, text: str) -> Iterator[str]:
+    try:
+        Duration.parse(text)
+    except ValueError as error:
+        yield f'{key}: "{text}": {error}'
+
+
+def _overlaps(found: RegisterMap) -> Iterator[str]:
+    ordered = sorted(found.reg, key=lambda register: (register.reads, register.addr))
+    furthest: Register | None = None
+    for register in ordered:
+        if furthest is not None and furthest.reads == register.reads and register.addr < furthest.end:
+            yield (
+                f'register "{register.name}": addr: {register.addr} ({register.addr:#06x}) is inside '
+                f'"{furthest.name}", which takes up {furthest.addr} to {furthest.end - 1} (function {register.reads})'
+            )
+        if furthest is None or furthest.reads != register.reads or register.end > furthest.end:
+            furthest = register
+
+
+def _forbidden(found: RegisterMap) -> Iterator[str]:
+    for number, span in enumerate(found.forbidden, start=1):
+        if span.first > span.last:
+            yield f"forbidden: number {number}: first {span.first} is behind last {span.last}"
+    for register in found.reg:
+        if any(span.first < register.end and register.addr <= span.last for span in found.forbidden):
+            yield f'register "{register.name}": addr: {register.addr} is forbidden by the map itself: which one holds?'
+
+
+def _identity(found: RegisterMap) -> Iterator[str]:
+    for key, where in (("serial", found.identity.serial), ("model", found.identity.model)):
+        if where is not None:
+            yield from (f"identity.{key}: {fault}" for fault in _where(where))
+
+
+def _where(where: Where) -> Iterator[str]:
+    if where.type == "text" and where.words is None:
+        yield "words is missing: how many registers the text has"
+    if where.addr + where.count > _ADDRESSES:
+        yield f"addr: {where.addr}: ends behind 65535, the last there is"
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]

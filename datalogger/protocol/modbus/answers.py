@@ -1,0 +1,253 @@
+"""Which octets on the line answer the request that was just made: found in whatever comes, and held to it.
+
+A late answer to an earlier request, another unit's, a damaged or a cut-off one is an event with its reason, never an
+answer. An RTU line says with no octet which request it answers, so of two requests with answers of one length the
+later may be given the earlier one's; how that is kept from happening is told in `sources/modbus/conversation.py`.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from msgspec import Struct
+
+from datalogger.protocol.checksum import crc16_modbus
+from datalogger.protocol.framing import Reason, Rejected
+from datalogger.protocol.modbus.register_map import BITS
+
+EXCEPTION = 0x80  # set in the function code of an answer that is a refusal
+
+# What an answer to one of our functions may say in its octet count: a PDU has 253 octets, two of them before the data.
+MOST_DATA = 251
+
+# Of an RTU frame: unit, PDU, check sum. What stands further back than that in a line without a frame begins none.
+MOST_FRAME = 256
+
+_READS = (1, 2, 3, 4)
+_HEAD = 7  # octets of the MBAP header: transaction, protocol, length, unit
+_TAIL = 2  # octets of the check sum of RTU
+
+
+class Request(Struct, frozen=True, gc=False):
+    """What is asked of one unit."""
+
+    unit: int
+    function: int
+    address: int
+    count: int
+
+    @property
+    def data_octets(self) -> int:
+        """Of the answer, behind its octet count."""
+        return (self.count + 7) // 8 if self.function in BITS else 2 * self.count
+
+    def __str__(self) -> str:
+        last = self.address + self.count - 1
+        where = f"{self.address:#06x}" if self.count == 1 else f"{self.address:#06x} to {last:#06x}"
+        return f"unit {self.unit}, function {self.function}, {where}"
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """pdu: function code, octet count and data, all as the request wants them."""
+
+    pdu: bytes
+    octets: bytes
+
+
+class Refusal(Struct, frozen=True, gc=False):
+    """An exception answer."""
+
+    code: int
+    octets: bytes
+
+
+Event = Answer | Refusal | Rejected
+
+
+class Listening(Protocol):
+    """Hears the answer to one request. After an `Answer` or a `Refusal` it is not fed any more."""
+
+    broken: bool
+    """Nothing that follows on this line can be read."""
+
+    @property
+    def begun(self) -> bool:
+        """What is half-heard begins as the answer does."""
+
+    @property
+    def damaged(self) -> bool:
+        """It is as long as the answer has to be, and is none: waiting brings nothing better."""
+
+    def feed(self, octets: bytes) -> list[Event]:
+        """What they complete. What comes behind an answer is rejected with it: nobody was asked for more."""
+
+    def end(self) -> list[Event]:
+        """No more is waited for: give up what is half-heard."""
+
+
+def _judge(unit: int, pdu: bytes, octets: bytes, request: Request) -> Event:
+    """Of a whole, sound frame."""
+    if unit != request.unit:
+        return Rejected(Reason.WRONG_UNIT, octets, f"from unit {unit}, and {request} was asked")
+    if pdu[0] == request.function | EXCEPTION and len(pdu) == 2:
+        return Refusal(pdu[1], octets)
+    if pdu[0] != request.function:
+        return Rejected(Reason.WRONG_FUNCTION, octets, f"function {pdu[0]:#04x} answered, and {request} was asked")
+    if len(pdu) < 2 or pdu[1] != len(pdu) - 2 or pdu[1] != request.data_octets:
+        said = f"says {pdu[1]} octets of data" if len(pdu) > 1 else "says no length"
+        return Rejected(
+            Reason.LATE if len(pdu) > 1 and pdu[1] == len(pdu) - 2 else Reason.LENGTH,
+            octets,
+            f"an answer of {len(pdu)} octets {said}, {request.data_octets} were asked for ({request}): "
+            "of an earlier request?",
+        )
+    return Answer(pdu, octets)
+
+
+class RtuListening:
+    """On a serial line, or behind a serial port server.
+
+    `broken` is always False: there is a beginning behind every silence.
+    """
+
+    broken = False
+
+    def __init__(self, request: Request, echo: bytes = b"") -> None:
+        """echo: the request as it was sent; some adapters hear themselves."""
+        self._request = request
+        self._echo = echo
+        self._heard = bytearray()
+        self._answered = False
+
+    def feed(self, octets: bytes) -> list[Event]:
+        self._heard += octets
+        return list(self._events())
+
+    def end(self) -> list[Event]:
+        heard, self._heard = bytes(self._heard), bytearray()
+        return [self._unread(heard)] if heard else []
+
+    def _events(self) -> Iterator[Event]:
+        if self._echo and self._heard.startswith(self._echo):
+            yield self._cut(len(self._echo), Reason.PADDING, "the request, which the adapter hears itself say")
+            self._echo = b""
+        at = 0
+        while at < len(self._heard):
+            end = self._frame_at(at)
+            if end == 0:
+                at += 1
+                continue
+            if at:
+                yield self._cut(at, Reason.NOISE, "octets before an answer")
+            frame = self._taken(end - at)
+            event = _judge(frame[0], frame[1:-_TAIL], frame, self._request)
+            yield event
+            if not isinstance(event, Rejected):
+                if self._heard:
+                    yield self._cut(len(self._heard), Reason.TOO_LONG, "octets behind the answer")
+                return
+            at = 0
+        if len(self._heard) > MOST_FRAME:
+            yield self._cut(len(self._heard) - MOST_FRAME, Reason.NOISE, "octets that are no answer")
+
+    def _frame_at(self, at: int) -> int:
+        """Where the whole, sound frame that begins here ends; 0 where none does (yet)."""
+        heard = self._heard
+        if len(heard) - at < 5:
+            return 0
+        function = heard[at + 1]
+        if function & EXCEPTION and function & ~EXCEPTION in _READS:
+            end = at + 5
+        elif function in _READS and heard[at + 2] <= MOST_DATA:
+            end = at + 3 + heard[at + 2] + _TAIL
+        else:
+            return 0
+        # The check sum over an answer with its own check sum behind is 0.
+        return end if end <= len(heard) and crc16_modbus(heard[at:end]) == 0 else 0
+
+    @property
+    def begun(self) -> bool:
+        unit, function = self._request.unit, self._request.function
+        return self._heard[:2] in (bytes((unit, function)), bytes((unit, function | EXCEPTION)))
+
+    @property
+    def damaged(self) -> bool:
+        return self.begun and len(self._heard) >= 3 + self._request.data_octets + _TAIL
+
+    def _unread(self, heard: bytes) -> Rejected:
+        request = self._request
+        whole = 3 + request.data_octets + _TAIL
+        if heard[:2] == bytes((request.unit, request.function)) and len(heard) < whole:
+            return Rejected(
+                Reason.TRUNCATED, heard, f"{len(heard)} octets of an answer of {whole}, then silence ({request})"
+            )
+        if len(heard) >= whole or (len(heard) == 5 and heard[1:2] == bytes((request.function | EXCEPTION,))):
+            reason = Reason.CHECKSUM if len(heard) <= whole else Reason.TOO_LONG
+            return Rejected(reason, heard, f"{len(heard)} octets whose check sum is wrong ({request})")
+        return Rejected(Reason.NOISE, heard, f"{len(heard)} octets that are no answer ({request})")
+
+    def _cut(self, length: int, reason: Reason, detail: str) -> Rejected:
+        return Rejected(reason, self._taken(length), detail)
+
+    def _taken(self, length: int) -> bytes:
+        taken = bytes(self._heard[:length])
+        del self._heard[:length]
+        return taken
+
+
+class TcpListening:
+    """On a Modbus TCP connection: every answer has the number of its request."""
+
+    def __init__(self, request: Request, transaction: int) -> None:
+        self._request = request
+        self._transaction = transaction
+        self._heard = bytearray()
+        self.broken = False
+
+    def feed(self, octets: bytes) -> list[Event]:
+        self._heard += octets
+        return list(self._events())
+
+    def end(self) -> list[Event]:
+        heard, self._heard = bytes(self._heard), bytearray()
+        if not heard:
+            return []
+        return [Rejected(Reason.TRUNCATED, heard, f"{len(heard)} octets of an answer, then silence ({self._request})")]
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._heard)
+
+    @property
+    def damaged(self) -> bool:
+        """Never: TCP mends what the line damages."""
+        return False
+
+    def _events(self) -> Iterator[Event]:
+        while len(self._heard) >= _HEAD:
+            transaction, protocol, length = (int.from_bytes(self._heard[at : at + 2], "big") for at in (0, 2, 4))
+            if protocol != 0 or not 2 <= length <= MOST_DATA + 3:
+                self.broken = True
+                detail = (
+                    f'no Modbus TCP: protocol {protocol}, length {length} (framing = "rtu" may be what speaks here)'
+                )
+                yield Rejected(Reason.MALFORMED, self._taken(len(self._heard)), detail)
+                return
+            if len(self._heard) < _HEAD - 1 + length:
+                return
+            frame = self._taken(_HEAD - 1 + length)
+            if transaction != self._transaction:
+                yield Rejected(
+                    Reason.LATE, frame, f"answers request number {transaction}, and {self._transaction} was asked"
+                )
+                continue
+            event = _judge(frame[_HEAD - 1], frame[_HEAD:], frame, self._request)
+            yield event
+            if not isinstance(event, Rejected):
+                if self._heard:
+                    yield Rejected(Reason.TOO_LONG, self._taken(len(self._heard)), "octets behind the answer")
+                return
+
+    def _taken(self, length: int) -> bytes:
+        taken = bytes(self._heard[:length])
+        del self._heard[:length]
+        return taken
