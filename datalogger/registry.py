@@ -8,6 +8,8 @@ SOURCES = {
     "tcp": "datalogger.sources.tcp_client:TcpClient",
     "tcp-listen": "datalogger.sources.tcp_listener:TcpListener",
     "udp-listen": "datalogger.sources.udp_listener:UdpListener",
+    "modbus-rtu": "datalogger.sources.modbus.rtu:ModbusRtu",
+    "modbus-tcp": "datalogger.sources.modbus.tcp:ModbusTcp",
     "replay": "datalogger.sources.replay:Replay",
 }
 

@@ -58,6 +58,12 @@ class Incoming(asyncio.Protocol):
             self._transport.resume_reading()
         return taken
 
+    def pending(self) -> bytes:
+        """What is here already; also of a line that has ended."""
+        taken = bytes(self._octets)
+        self._octets.clear()
+        return taken
+
     async def close(self) -> None:
         """Returns when the port or socket is free again."""
         if self._transport is not None:

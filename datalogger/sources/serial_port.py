@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import termios
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -43,16 +44,24 @@ class SerialPortConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_f
     rtscts: bool = False
 
     def line_problems(self) -> list[str]:
-        problems = []
-        if "://" in self.port:
-            problems.append('port: a serial port is a path; for a port on the network kind = "tcp", with host and port')
-        elif not self.port.startswith("/") or "\0" in self.port:
-            problems.append(f'port: expected a whole path, such as "/dev/{self.port or "ttyUSB0"}"')
-        if self.baud_rate is not None and not 50 <= self.baud_rate <= 4_000_000:
-            problems.append("baud_rate: expected 50 to 4000000, such as 9600 or 115200")
+        problems = port_problems(self.port, self.baud_rate, on_network="tcp")
         if self.xonxoff and self.rtscts:
             problems.append("rtscts: beside xonxoff: a line has one flow control or none")
         return problems
+
+
+def port_problems(port: str, baud_rate: int | None, *, on_network: str) -> list[str]:
+    """on_network: the kind of source for a port that is no path."""
+    problems = []
+    if "://" in port:
+        problems.append(
+            f'port: a serial port is a path; for a port on the network kind = "{on_network}", with host and port'
+        )
+    elif not port.startswith("/") or "\0" in port:
+        problems.append(f'port: expected a whole path, such as "/dev/{port or "ttyUSB0"}"')
+    if baud_rate is not None and not 50 <= baud_rate <= 4_000_000:
+        problems.append("baud_rate: expected 50 to 4000000, such as 9600 or 115200")
+    return problems
 
 
 def settings(config: SerialPortConfig) -> dict[str, Any]:
@@ -68,15 +77,17 @@ def settings(config: SerialPortConfig) -> dict[str, Any]:
     }
 
 
-class SerialPort:
-    """Opens the path anew each time: behind a by-id link may stand another number by then."""
+class SerialLine:
+    """Opens the path anew each time: behind a by-id link may stand another number by then.
 
-    config_type: ClassVar[type[SourceOptions]] = SerialPortConfig
+    settings: in pyserial's words
+    """
 
-    def __init__(self, name: str, config: SerialPortConfig, clock: Clock) -> None:
-        self._port = config.port
-        self._settings = settings(config)
+    def __init__(self, port: str, settings: Mapping[str, Any]) -> None:
+        self._port = port
+        self._settings = dict(settings)
         self._incoming: Incoming | None = None
+        self._opened: serial.Serial | None = None
 
     async def open(self) -> None:
         await self.close()
@@ -84,11 +95,11 @@ class SerialPort:
         if other := holder(self._port, besides=os.getpid()):
             raise SourceError(already_open(self._port, other))
         try:
-            opened = self._open()
+            self._opened = self._open()
         except (OSError, ValueError, termios.error) as error:
             raise SourceError(why_not_open(self._port, error)) from error
         incoming = Incoming(lambda error: why_ended(self._port, error))
-        incoming.connection_made(_Line(opened, incoming))
+        incoming.connection_made(_Line(self._opened, incoming))
         self._incoming = incoming
 
     def _open(self) -> serial.Serial:
@@ -105,14 +116,45 @@ class SerialPort:
         return opened
 
     async def read(self) -> bytes:
+        return await self._being_read().read()
+
+    def pending(self) -> bytes:
+        """What came in and was not read yet."""
+        return self._being_read().pending()
+
+    def write(self, octets: bytes) -> None:
+        """At once: what a line is asked is far shorter than what the kernel holds for it. SourceError when it fails."""
+        self._being_read()
+        assert self._opened is not None
+        try:
+            if os.write(self._opened.fileno(), octets) == len(octets):
+                return
+            why = "takes no octets"
+        except BlockingIOError:
+            why = "takes no octets (is its flow control on, and nobody at the other end?)"
+        except (OSError, serial.SerialException) as error:
+            raise SourceError(why_ended(self._port, error)) from error
+        raise SourceError(f"{self._port} {why}")
+
+    def _being_read(self) -> Incoming:
         if self._incoming is None:
             raise SourceError(f"{self._port} is not open")
-        return await self._incoming.read()
+        return self._incoming
 
     async def close(self) -> None:
         incoming, self._incoming = self._incoming, None
         if incoming is not None:
             await incoming.close()
+        self._opened = None
+
+
+class SerialPort(SerialLine):
+    """A meter that speaks by itself."""
+
+    config_type: ClassVar[type[SourceOptions]] = SerialPortConfig
+
+    def __init__(self, name: str, config: SerialPortConfig, clock: Clock) -> None:
+        super().__init__(config.port, settings(config))
 
 
 class _Line(asyncio.ReadTransport):

@@ -1,0 +1,199 @@
+"""Asks one question at a time on a line, and takes no answer for that of another.
+
+Nothing in an RTU answer says which request it answers, and gateways that speak Modbus TCP hand on what comes late from
+their serial side under the number of the present request. So whenever a unit has left a request unanswered, it is
+asked a *mark* first: for a number of registers that no other request of this unit asks for. Units answer in order, so
+once the mark is answered nothing older can come any more, and an answer to an older mark is known by its length.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from datalogger.clock import Clock
+from datalogger.errors import SourceError
+from datalogger.protocol.framing import Reason, Rejected
+from datalogger.protocol.modbus.answers import Answer, Listening, Refusal, Request
+from datalogger.sources.modbus.wire import Wire
+
+# An answer that has begun and goes on no more after so long was cut off. Longer than any adapter, or any server
+# between a serial line and the network, holds octets back. Seconds.
+GAP = 0.25
+
+EXCEPTIONS = {code: Reason(f"exception_{code}") for code in range(1, 12)}
+
+
+class Line(Protocol):
+    """What a conversation is held over."""
+
+    async def open(self) -> None: ...
+
+    async def read(self) -> bytes: ...
+
+    def pending(self) -> bytes: ...
+
+    def write(self, octets: bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Pace:
+    """How long things take on this line, in seconds; all 0 where that is nobody's business (TCP).
+
+    octet:   one octet
+    silence: before a frame begins, 3.5 octets; from 19200 baud on 1.75 ms
+    """
+
+    def __init__(self, octet: float = 0.0) -> None:
+        self.octet = octet
+        self.silence = max(3.5 * octet, 0.00175) if octet else 0.0
+
+
+class Refused(Exception):
+    """The unit has answered that it cannot: an exception code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class NoAnswer(Exception):
+    """None came, or none that could be read.
+
+    request: which, where one was made
+    damaged: something came, so the unit is there
+    """
+
+    def __init__(self, request: Request | None, *, damaged: bool) -> None:
+        super().__init__(f"no answer ({request})")
+        self.request = request
+        self.damaged = damaged
+
+
+class Conversation:
+    """What is asked and heard on one line.
+
+    reject: called with everything that came and was no answer
+    """
+
+    def __init__(self, line: Line, wire: Wire, clock: Clock, *, pace: Pace, reject: Callable[[Rejected], None]) -> None:
+        self._line = line
+        self._wire = wire
+        self._clock = clock
+        self._pace = pace
+        self._reject = reject
+        self._abreast: set[int] = set()  # units that have answered all that they were asked
+        self._last = 0.0  # when the line was last heard or spoken on, on the monotonic clock
+        self.heard_at = clock.monotonic()
+
+    async def open(self) -> None:
+        """SourceError where the line cannot be opened."""
+        self._abreast.clear()  # a line that was open before may still hand on what was asked then
+        await self._line.open()
+        self.heard_at = self._last = self._clock.monotonic()
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    async def ask(self, request: Request, mark: Request, *, timeout: float, pause: float = 0.0) -> list[int]:
+        """The words (or bits) that stand there; Refused, NoAnswer; SourceError when the line fails.
+
+        mark:    of the same unit, for a number of registers that no other request of it asks for
+        timeout: seconds that the unit may take, beside those that the line takes
+        pause:   seconds of silence before it
+        """
+        if request.unit not in self._abreast:
+            await self._catch_up(mark, timeout, pause)
+        answer = await self._exchange(request, timeout, pause)
+        if isinstance(answer, Refusal):
+            raise Refused(answer.code)
+        try:
+            words = self._wire.words(answer, request)
+        except ValueError as error:
+            self._reject(Rejected(Reason.MALFORMED, answer.octets, str(error)))
+            raise NoAnswer(request, damaged=True) from error
+        return words
+
+    async def _catch_up(self, mark: Request, timeout: float, pause: float) -> None:
+        """Until the unit has answered all that it was asked before."""
+        answer = await self._exchange(mark, timeout, pause)
+        if isinstance(answer, Refusal):
+            # Perhaps the mark's, perhaps that of an earlier request: then the mark's comes right behind it.
+            await self._listen_until_quiet(timeout)
+        self._abreast.add(mark.unit)
+
+    async def _listen_until_quiet(self, seconds: float) -> None:
+        try:
+            while True:
+                async with asyncio.timeout(seconds):
+                    octets = await self._read()
+                self._reject(Rejected(Reason.LATE, octets, "octets behind an answer to an earlier request"))
+        except TimeoutError:
+            return
+
+    async def _exchange(self, request: Request, timeout: float, pause: float) -> Answer | Refusal:
+        if stray := self._line.pending():
+            self._last = self._clock.monotonic()
+            self._reject(Rejected(Reason.NOISE, stray, f"{len(stray)} octets that nobody asked for"))
+        octets, listening = self._wire.ask(request)
+        await self._keep_silence(max(pause, self._pace.silence))
+        self._line.write(octets)
+        on_the_way = self._pace.octet * (len(octets) + request.data_octets + 5)
+        self._last = self._clock.monotonic() + self._pace.octet * len(octets)
+        try:
+            return await self._hear(request, listening, timeout + on_the_way)
+        except SourceError:
+            for event in listening.end():
+                assert isinstance(event, Rejected)  # an answer would have been one before
+                self._reject(event)
+            self._reject(Rejected(Reason.CLOSED, b"", f"the line ended before the answer ({request})"))
+            raise
+
+    async def _keep_silence(self, seconds: float) -> None:
+        wait = self._last + seconds - self._clock.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    async def _hear(self, request: Request, listening: Listening, patience: float) -> Answer | Refusal:
+        self._abreast.discard(request.unit)  # until it has answered; also if this is cancelled
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience
+        answer: Answer | Refusal | None = None
+        try:
+            async with asyncio.timeout_at(end) as limit:
+                while not listening.damaged:
+                    octets = await self._read()
+                    for event in listening.feed(octets):
+                        if isinstance(event, Rejected):
+                            self._reject(event)
+                        else:
+                            answer = event
+                    if answer is not None:
+                        self._done(request, answer)
+                        return answer
+                    if listening.broken:
+                        raise SourceError(f"what answers is no Modbus as it is configured here ({request})")
+                    limit.reschedule(min(end, loop.time() + GAP) if listening.begun else end)
+        except TimeoutError:
+            pass
+        begun = listening.begun
+        if begun:  # it was this unit's answer, though nobody can read it
+            self._abreast.add(request.unit)
+        left = listening.end()
+        for event in left:
+            assert isinstance(event, Rejected)
+            self._reject(event)
+        if not left:
+            self._reject(Rejected(Reason.NO_ANSWER, b"", f"nothing within {patience:.1f} s ({request})"))
+        raise NoAnswer(request, damaged=begun)
+
+    def _done(self, request: Request, event: Answer | Refusal) -> None:
+        self._abreast.add(request.unit)
+        if isinstance(event, Refusal):
+            reason = EXCEPTIONS.get(event.code, Reason.EXCEPTION_OTHER)
+            self._reject(Rejected(reason, event.octets, f"exception {event.code} for {request}"))
+
+    async def _read(self) -> bytes:
+        octets = await self._line.read()
+        self.heard_at = self._last = self._clock.monotonic()
+        return octets
