@@ -13,6 +13,7 @@ from datalogger.clock import Clock, SystemClock
 from datalogger.config.checks import listen_address
 from datalogger.config.load import load
 from datalogger.config.metering import MeterOptions
+from datalogger.config.polling import PollOptions
 from datalogger.config.schema import Configuration, SinkOptions, SourceOptions
 from datalogger.errors import ConfigError, SpoolError
 from datalogger.meters import counters
@@ -37,6 +38,9 @@ from datalogger.spool.spool import Spool
 
 if TYPE_CHECKING:
     from datalogger.meters.profiles import Profiles
+    from datalogger.meters.register_maps import RegisterMaps
+    from datalogger.pipeline.poller import Poller
+    from datalogger.pipeline.polling import Asking
 
 log = structlog.get_logger()
 
@@ -78,6 +82,7 @@ class Daemon:
         spool = configuration.spool
         self._counters = CounterKeeper(None if spool.durability == "memory" else counters.beside(spool.path), clock)
         self._profiles = _profiles(configuration)
+        self._maps = _maps(configuration)
         self._hub = Hub(self._spool, self._router, clock=clock, metrics=metrics, watchers=watchers)
         self._started = False
 
@@ -123,6 +128,9 @@ class Daemon:
         gone_sources = _changed(before.sources, configuration.sources)
         if self._profiles_changed(configuration):
             gone_sources = list(before.sources)
+        elif self._maps_changed(configuration):
+            polled = [name for name, options in before.sources.items() if isinstance(options, PollOptions)]
+            gone_sources = list(dict.fromkeys((*gone_sources, *polled)))
         await self._stop_sources(gone_sources)
         for name in gone_sources:
             service_log.forget(f"source:{name}", f"rejected:{name}", f"turned:{name}", f"lost:{name}")
@@ -166,9 +174,13 @@ class Daemon:
 
     def _start_source(self, name: str, options: SourceOptions) -> None:
         task = f"source:{name}"
-        source = cast(Source, registry.load(registry.SOURCES[options.kind])(name, options, self._clock))
-        assert isinstance(options, MeterOptions)  # of every kind there is
-        reader = Reader(
+        source = registry.load(registry.SOURCES[options.kind])(name, options, self._clock)
+        work = self._poller if isinstance(options, PollOptions) else self._reader
+        self._tasks.start(task, partial(self._until_done, task, work(name, task, source, options).run))
+
+    def _reader(self, name: str, task: str, source: Source, options: SourceOptions) -> Reader:
+        assert isinstance(options, MeterOptions)  # of every kind but those that ask
+        return Reader(
             name,
             source,
             metering.framer(options),
@@ -179,7 +191,25 @@ class Daemon:
             metrics=self._metrics,
             beat=self._heartbeats.register(task, READER_GAP),
         )
-        self._tasks.start(task, partial(self._until_done, task, reader.run))
+
+    def _poller(self, name: str, task: str, source: "Asking", options: SourceOptions) -> "Poller":
+        # What nobody has configured is not loaded, and pymodbus not with it.
+        from datalogger.pipeline import polling
+        from datalogger.pipeline.poller import Poller
+
+        assert isinstance(options, PollOptions)
+        maps = self._maps
+        return Poller(
+            name,
+            polling.conversation(source, options, maps),
+            polling.units(options, maps),
+            self._hub,
+            timeout=options.timeout,
+            silence=options.silence,
+            clock=self._clock,
+            metrics=self._metrics,
+            beat=self._heartbeats.register(task, READER_GAP + options.timeout),
+        )
 
     def _start_sink(self, name: str, options: SinkOptions) -> None:
         task = f"sink:{name}"
@@ -215,6 +245,15 @@ class Daemon:
             log.error("the meter profiles are not right; the old ones stay in force", problem=str(error))
         return self._profiles != before
 
+    def _maps_changed(self, configuration: Configuration) -> bool:
+        """As with the profiles."""
+        before = self._maps
+        try:
+            self._maps = _maps(configuration)
+        except ConfigError as error:
+            log.error("the register maps are not right; the old ones stay in force", problem=str(error))
+        return self._maps != before
+
     async def _finish_sinks(self, names: Iterable[str], *, drain: bool) -> None:
         names = list(names)
         tasks = [f"sink:{name}" for name in names]
@@ -242,6 +281,15 @@ def _profiles(configuration: Configuration) -> "Profiles | None":
     from datalogger.meters import profiles
 
     return profiles.load(directory)
+
+
+def _maps(configuration: Configuration) -> "RegisterMaps":
+    """None at all where no meter is asked."""
+    if not any(isinstance(options, PollOptions) for options in configuration.sources.values()):
+        return {}
+    from datalogger.meters import register_maps
+
+    return register_maps.load(configuration.meters.maps)
 
 
 def _changed(mine: Mapping[str, Options], theirs: Mapping[str, Options]) -> list[str]:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import Literal, NamedTuple
 
-# Seconds from the last octet of a telegram to the request on the wire, and on to its acceptance.
+# Seconds: from the last octet of a telegram to its acceptance; from the moment a poll is due to its begin.
 BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
 
 
@@ -26,6 +26,10 @@ FAMILIES = {
     "datalogger_last_frame_timestamp_seconds": Family("gauge", "When the last good frame came in.", ("source",)),
     "datalogger_source_up": Family("gauge", "1 while the line is open.", ("source",)),
     "datalogger_source_reconnects_total": Family("counter", "Times the line was opened again.", ("source",)),
+    "datalogger_polls_total": Family("counter", "Polls of a meter that is asked.", ("source", "unit")),
+    "datalogger_polls_missed_total": Family("counter", "Polls left out: the line was too slow.", ("source",)),
+    "datalogger_poll_lateness_seconds": Family("histogram", "From the due moment of a poll to its begin.", ("source",)),
+    "datalogger_unit_up": Family("gauge", "1 while the meter answers.", ("source", "unit")),
     "datalogger_sink_depth": Family("gauge", "Reports waiting for this sink.", ("sink",)),
     "datalogger_sink_bytes": Family("gauge", "Octets waiting for this sink.", ("sink",)),
     "datalogger_sink_oldest_age_seconds": Family("gauge", "Age of the oldest report waiting.", ("sink",)),

@@ -2,12 +2,14 @@
 
 import json
 import sys
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
-from msgspec import Struct
-from msgspec.structs import fields
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields
 
 from datalogger.cli import configuration
 from datalogger.cli.say import say
@@ -15,7 +17,7 @@ from datalogger.config.load import load
 from datalogger.config.problems import ConfigProblems, one_line
 from datalogger.config.schema import Configuration
 from datalogger.config.secrets import Secret, places
-from datalogger.config.words import ByteSize, Duration
+from datalogger.words import ByteSize, Duration
 
 
 @click.command()
@@ -72,6 +74,8 @@ def describe(found: Configuration) -> list[str]:
     lines.append(f"  service  {status}; logs {service.log_level} and up")
     if found.meters.profiles is not None:
         lines.append(f"  meters   profiles of your own from {found.meters.profiles}")
+    if found.meters.maps is not None:
+        lines.append(f"  meters   register maps of your own from {found.meters.maps}")
     return lines
 
 
@@ -81,10 +85,14 @@ def _said(options: Struct, without: tuple[str, ...] = ()) -> str:
         f"{field.name} {_shown(value)}"
         for field in sorted(fields(options), key=lambda field: not field.required)
         if field.name not in ("kind", *without)
-        and (value := getattr(options, field.name)) != field.default
+        and (value := getattr(options, field.name)) != _default(field)
         and not (isinstance(value, Secret) and _read_elsewhere(options, field.name))
     ]
     return ", ".join(said) or "as it is"
+
+
+def _default(field: FieldInfo) -> object:
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()
 
 
 def _read_elsewhere(options: Struct, name: str) -> bool:
@@ -92,7 +100,11 @@ def _read_elsewhere(options: Struct, name: str) -> bool:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, tuple) and value and isinstance(value[0], Struct):
+        return " and ".join(f"({_said(one)})" for one in value)
     plain = _plain(value)
+    if isinstance(plain, dict):
+        return " ".join(f"{name}={one}" for name, one in plain.items())
     if isinstance(plain, list):
         return " ".join(f'"{one}"' if " " in str(one) else str(one) for one in plain) or "none"
     return str(plain).lower() if isinstance(plain, bool) else str(plain)
@@ -121,6 +133,10 @@ def _plain(value: Any) -> Any:
             return str(value)
         case list() | tuple():
             return [_plain(one) for one in value]
+        case Mapping():
+            return {name: _plain(one) for name, one in value.items()}
+        case Decimal():
+            return int(value) if value == int(value) else float(value)
         case str():
             return one_line(value)
         case _:

@@ -2,17 +2,21 @@
 
 import re
 import tomllib
+from collections import Counter
 from functools import cached_property
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
-_HEADER = re.compile(rf"\s*\[\[?\s*({_KEY})\s*\]")
+_HEADER = re.compile(rf"\s*(\[\[?)\s*({_KEY})\s*\]")
 _ASSIGNMENT = re.compile(rf"\s*({_KEY})\s*=")
 _MULTILINE = re.compile(r'"""|' + "'''")
 
 
 class Lines:
-    """Line numbers, from 1, of the tables and keys of a text that is known to be TOML."""
+    """Line numbers, from 1, of the tables and keys of a text that is known to be TOML.
+
+    Of a list of tables ([[source.bus.units]]) each has its number behind the name: ("source", "bus", "units", "1").
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -29,6 +33,7 @@ class Lines:
     def _numbers(self) -> dict[tuple[str, ...], int]:
         numbers: dict[tuple[str, ...], int] = {}
         table: tuple[str, ...] = ()
+        lists: Counter[tuple[str, ...]] = Counter()
         inside = None  # the delimiter of the multi-line text that goes on over this line
         for number, line in enumerate(self._text.split("\n"), start=1):
             starts_inside = inside is not None
@@ -40,7 +45,10 @@ class Lines:
             if starts_inside:
                 continue
             if header := _HEADER.match(line):
-                where = table = _parts(header[1])
+                where = table = _parts(header[2])
+                if header[1] == "[[":  # the first of such tables is number 1, and so is its line
+                    lists[table] += 1
+                    where = table = (*table, str(lists[table]))
             elif assignment := _ASSIGNMENT.match(line):
                 where = table + _parts(assignment[1])
             else:

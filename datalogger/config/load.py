@@ -12,6 +12,7 @@ from datalogger import registry
 from datalogger.config.checks import nearest, nearest_of
 from datalogger.config.document import read_document
 from datalogger.config.lines import Lines
+from datalogger.config.maps import judge_maps
 from datalogger.config.ports import judge_ports
 from datalogger.config.problems import Problems, Where, shown
 from datalogger.config.schema import (
@@ -29,8 +30,8 @@ from datalogger.errors import ConfigError
 # The spool keeps one bit a sink in a signed 64-bit number.
 MAX_SINKS = 63
 
-# What only one source or one sink can have at a time: (table, kind) → the key that names it.
-EXCLUSIVE = {("source", "serial"): "port", ("sink", "file"): "path"}
+# What only one source or one sink can have at a time: table, kinds, and the key that names it.
+EXCLUSIVE = (("source", ("serial", "modbus-rtu"), "port"), ("sink", ("file",), "path"))
 
 TABLES = ("source", "sink", "spool", "service", "meters")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -64,6 +65,7 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
     _judge_together(document, path.parent, problems)
     judge_ports(_tables_in(document, "source"), service, problems)
     _judge_profiles(document, meters, problems)
+    judge_maps(sources, None if meters is None else meters.maps, problems)
     problems.raise_any()
     assert spool is not None and service is not None and meters is not None  # or there would be problems
     configuration = Configuration(file=path, sources=sources, sinks=sinks, spool=spool, service=service, meters=meters)
@@ -141,11 +143,11 @@ def _judge_together(document: Mapping[str, Any], directory: Path, problems: Prob
                 problems.add(("sink", name, "sources"), f"no source {shown(source)}{known}")
     if len(sinks) > MAX_SINKS:
         problems.add(("sink",), f"{len(sinks)} sinks are too many: at most {MAX_SINKS}")
-    for (title, kind), key in EXCLUSIVE.items():
+    for title, kinds, key in EXCLUSIVE:
         owners: dict[str, str] = {}
         for name, table in (sources if title == "source" else sinks).items():
             value = table.get(key)
-            if table.get("kind") == kind and isinstance(value, str) and "\0" not in value:
+            if table.get("kind") in kinds and isinstance(value, str) and "\0" not in value:
                 owner = owners.setdefault(os.path.realpath(directory / value), name)
                 if owner != name:
                     problems.add((title, name, key), f"{shown(value)} is taken by {title}.{owner} already")

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from msgspec import Struct
 
 from datalogger.config.checks import ADDRESS, NO_DIRECTORY, POSITIVE, ZONE, at_least
-from datalogger.config.words import ByteSize, Duration
+from datalogger.words import ByteSize, Duration
 
 # Below twice its journal (4 MB, spool/database.py) the spool could not keep within what it was given.
 LEAST_ON_DISK = at_least(ByteSize(10_000_000), "of which SQLite's journal takes 4MB")
@@ -97,6 +97,9 @@ class MetersOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     profiles: Path | None = None
     """Directory of meter profiles of your own; one of the same name stands before the built-in one."""
+    maps: Path | None = None
+    """Directory of register maps of your own, TOML or the eGauge's JSON; one of the same name stands before the
+    built-in one."""
 
 
 class Configuration(Struct, frozen=True, kw_only=True):

@@ -92,6 +92,11 @@ class TableReader:
                     self._problems.add(where, f"{name} is missing")
                 wrong.add(name)
                 continue
+            if name in table and (inner := _struct_of_list(field.type)) is not None:
+                read = self._list_of_tables(table[name], inner, (*where, name))
+                wrong |= {name} if read is None else set()
+                values[name] = read or ()
+                continue
             try:
                 if name in table:
                     values[name] = self._convert(table[name], field.type)
@@ -103,6 +108,17 @@ class TableReader:
                 self._problems.add((*where, name), f"{told}{_reason(error, table.get(name), field.type)}")
                 wrong.add(name)
         return values, wrong
+
+    def _list_of_tables(
+        self, tables: Any, config_type: type[msgspec.Struct], where: Where
+    ) -> tuple[msgspec.Struct, ...] | None:
+        """Each is told by its number, the first is 1."""
+        if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
+            self._problems.add(where, f"expected a list of tables: write [[{'.'.join(where)}]] for each")
+            return None
+        read = [self.read(one, config_type, (*where, str(number))) for number, one in enumerate(tables, start=1)]
+        found = tuple(one for one in read if one is not None)
+        return found if len(found) == len(read) else None
 
     def _convert(self, value: Any, kind: Any) -> Any:
         return msgspec.convert(value, kind, dec_hook=self._from_toml)
@@ -176,6 +192,12 @@ def _told(value: object, field: FieldInfo, hidden: set[str]) -> str:
     words = _words(field.type)
     harmless = words and isinstance(value, str) and (len(value) <= MAX_HARMLESS or nearest_of(value, words))
     return "" if field.name in hidden and not harmless else f"{shown(value)}: "
+
+
+def _struct_of_list(kind: Any) -> type[msgspec.Struct] | None:
+    """Of `tuple[Struct, ...]`."""
+    item = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return item if isinstance(item, type) and issubclass(item, msgspec.Struct) else None
 
 
 def _is_secret(field: FieldInfo) -> bool:

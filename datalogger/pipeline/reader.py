@@ -15,6 +15,7 @@ from datalogger.model import Report
 from datalogger.pipeline.backoff import Backoff
 from datalogger.pipeline.hints import HINTS
 from datalogger.pipeline.hub import Hub
+from datalogger.pipeline.opening import opened
 from datalogger.protocol.decoder import Decoder, Notice
 from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
 from datalogger.protocol.wrapper import WrapperFramer
@@ -117,7 +118,7 @@ class Reader:
             await self._source.close()
 
     async def _read_until_it_fails(self) -> None:
-        await self._open()
+        await opened(self._source.open(), self._beat)
         self._metrics.set("datalogger_source_up", self.name, value=1)
         # A new line, a new framer: half a telegram from before the cable was pulled belongs to no telegram after it.
         self._lines.clear()
@@ -150,17 +151,6 @@ class Reader:
                         raise SourceError(message) from None
         finally:
             self._quieten(self._clock.monotonic())
-
-    async def _open(self) -> None:
-        """Opening has its own limits, which may be long: a host that does not answer is no stuck task."""
-        opening = asyncio.ensure_future(self._source.open())
-        try:
-            while not opening.done():
-                self._beat()
-                await asyncio.wait([opening], timeout=LONGEST_WAIT)
-            opening.result()
-        finally:
-            opening.cancel()
 
     def _take(self, heard: Heard, now: float) -> None:
         line = self._line(heard.line)

@@ -117,7 +117,7 @@ def test_json_of_a_source_of_enciphered_pushes_is_whole_and_holds_no_key(enciphe
         "max_clients": 256,
         "idle": "15m",
     }
-    assert answer["meters"] == {"profiles": str(enciphered.parent / "own")}
+    assert answer["meters"] == {"profiles": str(enciphered.parent / "own"), "maps": None}
     assert [warning.split(": ")[1] for warning in answer["warnings"]] == [
         "source.field.auth_key",
         "source.field.replay_check",

@@ -22,6 +22,8 @@ kind = "here"
 url . path = 1
 [[list]]
 sink = {attic = {kind = 1}}
+[[list]]
+sink = 2
 """
 
 
@@ -41,7 +43,10 @@ sink = {attic = {kind = 1}}
         (("sink", "my sink", "url"), 17),
         (("sink", "my sink", "url", "path"), 17),
         (("list",), 18),
-        (("list", "sink", "attic", "kind"), 19),
+        (("list", "1"), 18),
+        (("list", "1", "sink", "attic", "kind"), 19),
+        (("list", "2"), 20),
+        (("list", "2", "sink"), 21),
     ],
 )
 def test_a_key_is_found_where_it_stands(where: tuple[str, ...], line: int) -> None:

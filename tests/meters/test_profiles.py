@@ -75,7 +75,7 @@ def test_a_wrong_value_is_shown_with_its_key(tmp_path: Path, line: str, told: st
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    assert "missing required field `sources`" in _told(tmp_path, OWN.replace("sources", "#"))
+    assert "sources: is missing" in _told(tmp_path, OWN.replace("sources", "#"))
 
 
 def test_an_id_that_is_not_the_files_name_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,183 @@
+"""One meter that is asked: what of it is due, what it refuses, what its answers mean. Knows no line and no clock."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from datalogger.config.polling import UnitOptions
+from datalogger.model import Record
+from datalogger.protocol.modbus import units
+from datalogger.protocol.modbus.answers import Request
+from datalogger.protocol.modbus.decoding import BlockDecoder, decoded
+from datalogger.protocol.modbus.read_plan import Block, plan
+from datalogger.protocol.modbus.register_map import BITS, HOLDING_REGISTERS, MOST_REGISTERS, Register, RegisterMap
+from datalogger.words import Duration
+
+# A register that was refused may be there after all when the meter has started up, or was set otherwise. Seconds.
+ASK_AGAIN = 600.0
+
+# A value within its deadband is reported all the same after so long: a receiver that came later wants it. Seconds.
+SAY_AGAIN = 900.0
+
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE = 1, 2, 3, 4
+_OF_SOME_REGISTER = frozenset((ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE))
+
+_EARLY = 0.001  # seconds; the grid is exact but for the rounding of floats
+
+
+Answered = tuple[Block, Sequence[int]]
+"""A block, and the words that stand there."""
+
+
+class Asked:
+    """A block, and when it is wanted next, on the monotonic clock."""
+
+    __slots__ = ("block", "due", "interval")
+
+    def __init__(self, block: Block, interval: float, due: float = 0.0) -> None:
+        self.block = block
+        self.interval = interval
+        self.due = due
+
+
+class PolledMeter:
+    """identifier: the meter's id in its reports
+    also:       what else is asked of this unit, beside the registers of the map
+    """
+
+    def __init__(
+        self, unit: int, found: RegisterMap, options: UnitOptions, identifier: str, also: Iterable[Request] = ()
+    ) -> None:
+        self.unit = unit
+        self.map = found
+        self.identifier = identifier
+        self.heard = False
+        """Whether it has been read since it last was not."""
+        self._asked = _blocks(found, options)
+        self._decoders: dict[Block, BlockDecoder] = {}
+        self._deadbands = _deadbands(found, options)
+        self._said: dict[str, tuple[Decimal | None, float]] = {}
+        self.mark = mark(unit, [one.block for one in self._asked], also)
+        self.pause = 0.0 if found.limits.pause is None else float(Duration.parse(found.limits.pause))
+
+    def due(self, now: float) -> list[Asked]:
+        """What is to be asked in the poll that begins now."""
+        return [one for one in self._asked if one.due <= now + _EARLY]
+
+    def request(self, block: Block) -> Request:
+        return Request(self.unit, block.function, block.address, block.count)
+
+    def answered(self, asked: Asked, now: float) -> None:
+        asked.due = now + asked.interval
+
+    def refused(self, asked: Asked, code: int, now: float) -> tuple[Register, ...]:
+        """An exception answer: which registers are not asked for until `ASK_AGAIN`.
+
+        One register may be at fault for all of its block: so the block is halved, and halved again, until it is found.
+        An exception that says "not now" changes nothing.
+        """
+        block = asked.block
+        if code in _OF_SOME_REGISTER:
+            halves = block.halves
+            if halves != (block,):
+                self._asked.remove(asked)
+                self._asked += [Asked(half, asked.interval, asked.due) for half in halves]
+                return ()
+        elif code != ILLEGAL_FUNCTION:
+            return ()
+        asked.due = now + max(ASK_AGAIN, asked.interval)
+        return block.registers
+
+    def records(self, answers: Sequence[Answered], now: float) -> tuple[Record, ...]:
+        """What these answers mean, without what has not changed beyond its deadband; in the order of the addresses."""
+        ordered = sorted(answers, key=lambda answer: (answer[0].function, answer[0].address))
+        records = decoded((self._decoder(block), words) for block, words in ordered)
+        if not self._deadbands:
+            return tuple(records)
+        return tuple(record for record in records if self._is_news(record, now))
+
+    def _decoder(self, block: Block) -> BlockDecoder:
+        decoder = self._decoders.get(block)
+        if decoder is None:
+            decoder = self._decoders[block] = BlockDecoder(block)
+        return decoder
+
+    def _is_news(self, record: Record, now: float) -> bool:
+        deadband = self._deadbands.get(record.name)
+        if deadband is None:
+            return True
+        value = record.physical
+        last, at = self._said.get(record.name, (None, -SAY_AGAIN))
+        near = value == last if value is None or last is None else abs(value - last) <= deadband
+        if near and now - at < SAY_AGAIN:
+            return False
+        self._said[record.name] = (value, now)
+        return True
+
+
+def _blocks(found: RegisterMap, options: UnitOptions) -> list[Asked]:
+    """Registers of one interval share blocks."""
+    groups: dict[float, list[Register]] = {}
+    for register in found.reg:
+        if options.registers and register.name not in options.registers:
+            continue
+        wanted = options.intervals.get(register.name)
+        if wanted is None and register.interval is not None:
+            wanted = Duration.parse(register.interval)
+        groups.setdefault(0.0 if wanted is None else float(wanted), []).append(register)
+    return [
+        Asked(block, interval)
+        for interval, registers in groups.items()
+        for block in plan([*registers, *_factors(registers)], found.limits, found.forbidden)
+    ]
+
+
+def _factors(registers: Iterable[Register]) -> Iterator[Register]:
+    """The scale factors of these, which are read with them."""
+    there = {register.addr for register in registers if register.kind == "factor"}
+    needed = {
+        (register.scale_register, register.reads) for register in registers if register.scale_register is not None
+    }
+    for address, function in sorted(needed):
+        assert address is not None
+        if address not in there:
+            yield Register(name=f"factor {address}", addr=address, type="s16", kind="factor", function=function)
+
+
+def _deadbands(found: RegisterMap, options: UnitOptions) -> dict[str, Decimal]:
+    """By the name of the record, in its base unit."""
+    deadbands: dict[str, Decimal] = {}
+    for register in found.reg:
+        deadband = options.deadbands.get(register.name, register.deadband)
+        if deadband is not None:
+            _, power = units.parse(register.unit) or ("", 0)
+            names = [register.name]
+            if register.split is not None:
+                names += [f"{register.name}_import", f"{register.name}_export"]
+            deadbands |= dict.fromkeys(names, deadband.scaleb(power))
+    return deadbands
+
+
+def mark(unit: int, blocks: Sequence[Block], also: Iterable[Request] = ()) -> Request:
+    """A request whose answer has another length than that of every other request that this unit may be sent.
+
+    Also than those of the blocks that refusals make of these. Even numbers of registers first, and no more than a
+    block has: some meters refuse half a value.
+    """
+    taken = {request.data_octets for request in also}
+    for block in blocks:
+        taken |= _lengths(unit, block)
+    home = max((block for block in blocks if block.function not in BITS), key=lambda block: block.count, default=None)
+    function, address, within = (HOLDING_REGISTERS, 0, 1) if home is None else (home.function, home.address, home.count)
+    counts = sorted(range(1, MOST_REGISTERS + 1), key=lambda count: (count > within, count % 2, count))
+    count = next((count for count in counts if 2 * count not in taken), 1)
+    return Request(unit, function, min(address, 0x10000 - count), count)
+
+
+def _lengths(unit: int, block: Block) -> set[int]:
+    """Octets of the answers to this block, and to all that it may be halved to."""
+    lengths = {Request(unit, block.function, block.address, block.count).data_octets}
+    halves = block.halves
+    if halves != (block,):
+        for half in halves:
+            lengths |= _lengths(unit, half)
+    return lengths

@@ -1,0 +1,276 @@
+"""Asks the meters of one line for as long as the daemon runs: answers in, reports out."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from datalogger.clock import Clock
+from datalogger.errors import SourceError
+from datalogger.metrics import Metrics
+from datalogger.model import Report
+from datalogger.pipeline.backoff import Backoff
+from datalogger.pipeline.hints import HINTS
+from datalogger.pipeline.hub import Hub
+from datalogger.pipeline.opening import opened
+from datalogger.pipeline.polled_meter import ASK_AGAIN, Answered, Asked, PolledMeter
+from datalogger.pipeline.polled_unit import PolledUnit
+from datalogger.protocol.framing import Reason, Rejected
+from datalogger.protocol.modbus.answers import Request
+from datalogger.sources.modbus.conversation import Conversation, NoAnswer, Refused
+
+log = structlog.get_logger()
+
+# A line that cannot be opened is tried this often at least.
+LONGEST_WAIT = 10.0
+
+# A beat for the watchdog at least this often.
+LOOK = 5.0
+
+# How often a block is asked for in one poll before the poll goes on without it: a line loses an octet now and then.
+ATTEMPTS = 2
+
+# A unit that is not there holds up its neighbours on the line by a timeout each time it is asked. After this many
+# polls without an answer it is asked less and less often, at least every so many seconds.
+PATIENCE = 3
+LONGEST_REST = 30.0
+
+# A gateway that says that the unit behind it does not answer: there is nothing more to ask it now.
+_NOT_THERE = frozenset((10, 11))
+
+
+class Poller:
+    """One line with its units, asked in turn; each unit once an interval, on an even grid.
+
+    timeout: seconds that a unit may take to answer
+    silence: seconds without an octet, while units are asked, after which the line is closed and opened again
+    beat:    called at every turn, for the watchdog
+    """
+
+    def __init__(
+        self,
+        name: str,
+        conversation: Callable[[Callable[[Rejected], None]], Conversation],
+        units: Sequence[PolledUnit],
+        hub: Hub,
+        *,
+        timeout: float,
+        silence: float,
+        clock: Clock,
+        metrics: Metrics,
+        beat: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self._conversation = conversation(self._reject)
+        self._units = units
+        self._hub = hub
+        self._timeout = timeout
+        self._silence = silence
+        self._clock = clock
+        self._metrics = metrics
+        self._beat = beat
+        self._log = log.bind(source=name)
+        self._backoff = Backoff(first=0.5, cap=LONGEST_WAIT)
+        self._grid = 0.0
+        self._refused: set[tuple[str, str]] = set()  # unit and register, of which the log knows
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        self._grid = self._whole_seconds()
+        try:
+            while True:
+                try:
+                    await opened(self._conversation.open(), self._beat)
+                    self._metrics.set("datalogger_source_up", self.name, value=1)
+                    await self._poll_until_it_fails()
+                except SourceError as error:
+                    self._metrics.set("datalogger_source_up", self.name, value=0)
+                    self._log.error("cannot read", error=str(error), repeats=f"source:{self.name}")
+                await self._conversation.close()
+                self._beat()
+                await asyncio.sleep(self._backoff.next())
+                self._metrics.add("datalogger_source_reconnects_total", self.name)
+        finally:
+            self._metrics.set("datalogger_source_up", self.name, value=0)
+            await self._conversation.close()
+
+    def _whole_seconds(self) -> float:
+        """On the monotonic clock, a moment of the wall clock's year 1970: so polls of ten seconds are at :00, :10, :20,
+        those of all sources together. A wall clock that is set later moves no grid."""
+        return self._clock.monotonic() - self._clock.now().timestamp()
+
+    async def _poll_until_it_fails(self) -> None:
+        for unit in self._units:
+            unit.forget()
+        while True:
+            unit = min(self._units, key=lambda unit: unit.due)
+            await self._sleep_until(unit.due)
+            began = self._clock.monotonic()
+            if unit.due:
+                self._metrics.observe("datalogger_poll_lateness_seconds", self.name, value=max(0.0, began - unit.due))
+            there = await self._poll(unit, began)
+            self._plan_next(unit, there)
+            if not there and self._clock.monotonic() - self._conversation.heard_at >= self._silence:
+                raise SourceError(
+                    f"no octet for {self._silence:.0f} s, though units are asked; opening the line again "
+                    "(is the cable in, are A and B the right way round, and are speed, parity and unit right?)"
+                )
+
+    async def _sleep_until(self, due: float) -> None:
+        while True:
+            self._beat()
+            wait = due - self._clock.monotonic()
+            # Also where it is due already: others want a turn, and a line that answers at once would give none.
+            await asyncio.sleep(min(max(wait, 0.0), LOOK))
+            if wait <= LOOK:
+                return
+
+    def _plan_next(self, unit: PolledUnit, there: bool) -> None:
+        """The next moment of the grid that has not passed. What has passed is left out, not made up for."""
+        before, now = unit.due, self._clock.monotonic()
+        unit.failures = 0 if there else unit.failures + 1
+        rest = 0.0
+        if unit.failures >= PATIENCE and len(self._units) > 1:
+            rest = min(unit.interval * 2 ** (unit.failures - PATIENCE), max(LONGEST_REST, unit.interval))
+        passed = (max(now, before + rest) - self._grid) // unit.interval
+        unit.due = self._grid + (passed + 1) * unit.interval
+        missed = round((unit.due - before) / unit.interval) - 1 if before and not rest else 0
+        if missed > 0:
+            self._metrics.add("datalogger_polls_missed_total", self.name, amount=missed)
+            self._log.warning(
+                "polls left out",
+                unit=unit.address,
+                missed=missed,
+                mend=f"the line does not get round in {unit.interval:g} s: longer interval, fewer registers, more baud",
+                repeats=f"missed:{self.name}",
+            )
+
+    async def _poll(self, unit: PolledUnit, began: float) -> bool:
+        """Whether the unit is there."""
+        self._metrics.add("datalogger_polls_total", self.name, str(unit.address))
+        heard = False
+        try:
+            if not unit.identified:
+                await self._identify(unit)
+                heard = True
+            for meter in unit.meters:
+                heard = await self._poll_meter(meter, began) or heard
+        except NoAnswer as error:
+            if not error.damaged:
+                self._lost(unit)
+                return False
+        self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=1)
+        return heard
+
+    async def _identify(self, unit: PolledUnit) -> None:
+        async def ask(request: Request, mark: Request) -> Sequence[int] | None:
+            try:
+                return await self._ask(request, mark, 0.0)
+            except Refused as refused:
+                if refused.code in _NOT_THERE:
+                    raise NoAnswer(request, damaged=False) from None
+                return None
+
+        try:
+            await unit.identify(ask)
+        except SourceError as error:
+            # This unit's fault, not the line's: its neighbours are read on.
+            self._log.error("cannot read", error=str(error), repeats=f"unit:{self.name}:{unit.address}")
+            raise NoAnswer(None, damaged=False) from None
+        if unit.doubts:
+            self._log.warning("notice", reason="model", unit=unit.address, detail=unit.doubts)
+
+    async def _poll_meter(self, meter: PolledMeter, began: float) -> bool:
+        """Ask for all that is due, and publish what came, as one report. NoAnswer only where nothing came at all."""
+        answers: list[Answered] = []
+        lost: NoAnswer | None = None
+        for asked in meter.due(began):
+            try:
+                answers.append((asked.block, await self._ask(meter.request(asked.block), meter.mark, meter.pause)))
+                meter.answered(asked, began)
+            except Refused as refused:
+                if refused.code in _NOT_THERE:
+                    lost = NoAnswer(meter.request(asked.block), damaged=False)
+                    break
+                self._note_refusal(meter, asked, refused.code, began)
+            except NoAnswer as error:
+                lost = error
+                if not error.damaged:
+                    break
+        if answers:
+            self._publish(meter, answers, began)
+        elif lost is not None:
+            raise lost
+        return lost is None or bool(answers)
+
+    async def _ask(self, request: Request, mark: Request, pause: float) -> list[int]:
+        for attempt in range(1, ATTEMPTS + 1):
+            self._beat()
+            try:
+                return await self._conversation.ask(request, mark, timeout=self._timeout, pause=pause)
+            except NoAnswer as error:
+                if attempt == ATTEMPTS or error.request == mark:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _publish(self, meter: PolledMeter, answers: list[Answered], began: float) -> None:
+        self._backoff.reset()
+        records = meter.records(answers, began)
+        if not records:  # all as it was, within its deadband
+            return
+        if not meter.heard:
+            meter.heard = True
+            about = {"meter": meter.identifier, "unit": meter.unit, "map": meter.map.id}
+            self._log.info("reading", **about, resolved=True, repeats=f"unit:{self.name}:{meter.unit}")
+        report = Report(
+            protocol="modbus",
+            source=self.name,
+            meter=meter.identifier,
+            profile=meter.map.id,
+            received_at=self._clock.now(),
+            records=records,
+        )
+        self._hub.publish(report)
+
+    def _note_refusal(self, meter: PolledMeter, asked: Asked, code: int, now: float) -> None:
+        left_out = meter.refused(asked, code, now)
+        news = [register.name for register in left_out if (str(meter.unit), register.name) not in self._refused]
+        if news:
+            self._refused.update((str(meter.unit), name) for name in news)
+            self._log.warning(
+                "registers that this meter does not have",
+                unit=meter.unit,
+                registers=", ".join(news),
+                exception=code,
+                mend=f"they are left out, and asked for again every {ASK_AGAIN / 60:.0f} min; all others are read",
+            )
+
+    def _lost(self, unit: PolledUnit) -> None:
+        self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=0)
+        for meter in unit.meters:
+            meter.heard = False
+        if unit.failures == 0:
+            self._log.error(
+                "no answer",
+                unit=unit.address,
+                map=unit.name,
+                mend="is it switched on, is this its address, and are speed and parity as it has them? "
+                "(datalogger probe modbus finds out)",
+                repeats=f"unit:{self.name}:{unit.address}",
+            )
+        if unit.failures + 1 >= PATIENCE:
+            unit.forget()
+
+    def _reject(self, rejected: Rejected) -> None:
+        if rejected.reason is Reason.PADDING:
+            return
+        self._metrics.add("datalogger_frames_rejected_total", self.name, rejected.reason)
+        mend = {"mend": HINTS[rejected.reason]} if rejected.reason in HINTS else {}
+        self._log.warning(
+            "rejected",
+            reason=str(rejected.reason),
+            detail=rejected.detail,
+            octets=len(rejected.octets),
+            **mend,
+            repeats=f"rejected:{self.name}:{rejected.reason}",
+        )
