@@ -133,7 +133,9 @@ class Daemon:
             gone_sources = list(dict.fromkeys((*gone_sources, *polled)))
         await self._stop_sources(gone_sources)
         for name in gone_sources:
-            service_log.forget(f"source:{name}", f"rejected:{name}", f"turned:{name}", f"lost:{name}")
+            service_log.forget(
+                *(f"{what}:{name}" for what in ("source", "rejected", "turned", "lost", "unit", "missed", "doubts"))
+            )
         started = [name for name in configuration.sources if name in gone_sources or name not in before.sources]
         for name in started:
             self._start_source(name, configuration.sources[name])
@@ -208,7 +210,7 @@ class Daemon:
             silence=options.silence,
             clock=self._clock,
             metrics=self._metrics,
-            beat=self._heartbeats.register(task, READER_GAP + options.timeout),
+            beat=self._heartbeats.register(task, READER_GAP + 4 * options.timeout),  # a mark, silence, and twice
         )
 
     def _start_sink(self, name: str, options: SinkOptions) -> None:

@@ -18,6 +18,10 @@ ASK_AGAIN = 600.0
 # A value within its deadband is reported all the same after so long: a receiver that came later wants it. Seconds.
 SAY_AGAIN = 900.0
 
+# How many marks there are to choose from (see `sources/modbus/conversation.py`): of a unit that has answered none of so
+# many, nothing that old is still on its way.
+MARKS = 16
+
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE = 1, 2, 3, 4
 _OF_SOME_REGISTER = frozenset((ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE))
 
@@ -56,7 +60,7 @@ class PolledMeter:
         self._decoders: dict[Block, BlockDecoder] = {}
         self._deadbands = _deadbands(found, options)
         self._said: dict[str, tuple[Decimal | None, float]] = {}
-        self.mark = mark(unit, [one.block for one in self._asked], also)
+        self.marks = marks(unit, [one.block for one in self._asked], also)
         self.pause = 0.0 if found.limits.pause is None else float(Duration.parse(found.limits.pause))
 
     def due(self, now: float) -> list[Asked]:
@@ -157,8 +161,8 @@ def _deadbands(found: RegisterMap, options: UnitOptions) -> dict[str, Decimal]:
     return deadbands
 
 
-def mark(unit: int, blocks: Sequence[Block], also: Iterable[Request] = ()) -> Request:
-    """A request whose answer has another length than that of every other request that this unit may be sent.
+def marks(unit: int, blocks: Sequence[Block], also: Iterable[Request] = ()) -> tuple[Request, ...]:
+    """Requests whose answers have other lengths than those of every other request that this unit may be sent.
 
     Also than those of the blocks that refusals make of these. Even numbers of registers first, and no more than a
     block has: some meters refuse half a value.
@@ -166,11 +170,11 @@ def mark(unit: int, blocks: Sequence[Block], also: Iterable[Request] = ()) -> Re
     taken = {request.data_octets for request in also}
     for block in blocks:
         taken |= _lengths(unit, block)
-    home = max((block for block in blocks if block.function not in BITS), key=lambda block: block.count, default=None)
-    function, address, within = (HOLDING_REGISTERS, 0, 1) if home is None else (home.function, home.address, home.count)
-    counts = sorted(range(1, MOST_REGISTERS + 1), key=lambda count: (count > within, count % 2, count))
-    count = next((count for count in counts if 2 * count not in taken), 1)
-    return Request(unit, function, min(address, 0x10000 - count), count)
+    words = [block for block in blocks if block.function not in BITS]
+    home = max(words, key=lambda block: block.count, default=Block(HOLDING_REGISTERS, 0, 1))
+    counts = sorted(range(1, MOST_REGISTERS + 1), key=lambda count: (count > home.count, count % 2, count))
+    free = [count for count in counts if 2 * count not in taken]
+    return tuple(Request(unit, home.function, min(home.address, 0x10000 - count), count) for count in free[:MARKS])
 
 
 def _lengths(unit: int, block: Block) -> set[int]:

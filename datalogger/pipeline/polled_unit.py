@@ -10,11 +10,12 @@ from datalogger.protocol.modbus.answers import Request
 from datalogger.protocol.modbus.register_map import RegisterMap, Where
 from datalogger.protocol.modbus.sunspec import Model
 
-Ask = Callable[[Request, Request], Coroutine[None, None, Sequence[int] | None]]
-"""Asks a request (after a mark); the words, or None where the unit refuses. Raises what the conversation raises."""
+Ask = Callable[[Request, Sequence[Request]], Coroutine[None, None, Sequence[int] | None]]
+"""Asks a request (after one of the marks); the words, or None where the unit refuses. Raises what the conversation
+raises."""
 
-# What stands in no chain of SunSpec models that is read in one piece.
-_SUNSPEC_MARK = 7
+# Registers that no part of a chain of SunSpec models has which is read in one piece.
+_SUNSPEC_MARKS = range(4, 36, 2)
 
 
 class PolledUnit:
@@ -66,7 +67,7 @@ class PolledUnit:
         meter = PolledMeter(self.address, found, self._options, "", also=requests.values())
         said: dict[Where, int | str | None] = {}
         for where, request in requests.items():
-            words = await ask(request, meter.mark)
+            words = await ask(request, meter.marks)
             said[where] = None if words is None else read(where, words)
         serial, model = found.identity.serial, found.identity.model
         if model is not None and model.values and said[model] is not None and said[model] not in model.values:
@@ -106,7 +107,8 @@ class PolledUnit:
         try:
             request = next(reading)
             while True:
-                words = await ask(request, Request(self.address, request.function, request.address, _SUNSPEC_MARK))
+                marks = [Request(self.address, request.function, request.address, count) for count in _SUNSPEC_MARKS]
+                words = await ask(request, marks)
                 request = reading.send(words)
         except StopIteration as ended:
             devices: list[sunspec.Device] = ended.value

@@ -17,7 +17,7 @@ from datalogger.pipeline.polled_meter import ASK_AGAIN, Answered, Asked, PolledM
 from datalogger.pipeline.polled_unit import PolledUnit
 from datalogger.protocol.framing import Reason, Rejected
 from datalogger.protocol.modbus.answers import Request
-from datalogger.sources.modbus.conversation import Conversation, NoAnswer, Refused
+from datalogger.sources.modbus.conversation import NOT_THERE, Conversation, NoAnswer, Refused
 
 log = structlog.get_logger()
 
@@ -34,9 +34,6 @@ ATTEMPTS = 2
 # polls without an answer it is asked less and less often, at least every so many seconds.
 PATIENCE = 3
 LONGEST_REST = 30.0
-
-# A gateway that says that the unit behind it does not answer: there is nothing more to ask it now.
-_NOT_THERE = frozenset((10, 11))
 
 
 class Poller:
@@ -102,9 +99,15 @@ class Poller:
     async def _poll_until_it_fails(self) -> None:
         for unit in self._units:
             unit.forget()
+            if unit.due < self._clock.monotonic():  # what passed while the line was closed was not the line's slowness
+                unit.due = 0.0
         while True:
             unit = min(self._units, key=lambda unit: unit.due)
             await self._sleep_until(unit.due)
+            if self._conversation.ended:
+                await self._conversation.close()
+                await opened(self._conversation.open(), self._beat)
+                self._metrics.add("datalogger_source_reconnects_total", self.name)
             began = self._clock.monotonic()
             if unit.due:
                 self._metrics.observe("datalogger_poll_lateness_seconds", self.name, value=max(0.0, began - unit.due))
@@ -163,11 +166,11 @@ class Poller:
         return heard
 
     async def _identify(self, unit: PolledUnit) -> None:
-        async def ask(request: Request, mark: Request) -> Sequence[int] | None:
+        async def ask(request: Request, marks: Sequence[Request]) -> Sequence[int] | None:
             try:
-                return await self._ask(request, mark, 0.0)
+                return await self._ask(request, marks, 0.0)
             except Refused as refused:
-                if refused.code in _NOT_THERE:
+                if refused.code in NOT_THERE:
                     raise NoAnswer(request, damaged=False) from None
                 return None
 
@@ -178,7 +181,7 @@ class Poller:
             self._log.error("cannot read", error=str(error), repeats=f"unit:{self.name}:{unit.address}")
             raise NoAnswer(None, damaged=False) from None
         if unit.doubts:
-            self._log.warning("notice", reason="model", unit=unit.address, detail=unit.doubts)
+            self._log.warning("notice", detail=unit.doubts, repeats=f"doubts:{self.name}:{unit.address}")
 
     async def _poll_meter(self, meter: PolledMeter, began: float) -> bool:
         """Ask for all that is due, and publish what came, as one report. NoAnswer only where nothing came at all."""
@@ -186,10 +189,10 @@ class Poller:
         lost: NoAnswer | None = None
         for asked in meter.due(began):
             try:
-                answers.append((asked.block, await self._ask(meter.request(asked.block), meter.mark, meter.pause)))
+                answers.append((asked.block, await self._ask(meter.request(asked.block), meter.marks, meter.pause)))
                 meter.answered(asked, began)
             except Refused as refused:
-                if refused.code in _NOT_THERE:
+                if refused.code in NOT_THERE:
                     lost = NoAnswer(meter.request(asked.block), damaged=False)
                     break
                 self._note_refusal(meter, asked, refused.code, began)
@@ -203,13 +206,13 @@ class Poller:
             raise lost
         return lost is None or bool(answers)
 
-    async def _ask(self, request: Request, mark: Request, pause: float) -> list[int]:
+    async def _ask(self, request: Request, marks: Sequence[Request], pause: float) -> list[int]:
         for attempt in range(1, ATTEMPTS + 1):
             self._beat()
             try:
-                return await self._conversation.ask(request, mark, timeout=self._timeout, pause=pause)
+                return await self._conversation.ask(request, marks, timeout=self._timeout, pause=pause)
             except NoAnswer as error:
-                if attempt == ATTEMPTS or error.request == mark:
+                if attempt == ATTEMPTS or error.request != request:
                     raise
         raise AssertionError("the last attempt returns or raises")
 

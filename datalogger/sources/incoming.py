@@ -64,6 +64,11 @@ class Incoming(asyncio.Protocol):
         self._octets.clear()
         return taken
 
+    @property
+    def ended(self) -> bool:
+        """Nothing will come any more, and nothing is left."""
+        return self._end is not None and not self._octets
+
     async def close(self) -> None:
         """Returns when the port or socket is free again."""
         if self._transport is not None:

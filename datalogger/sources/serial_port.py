@@ -122,6 +122,11 @@ class SerialLine:
         """What came in and was not read yet."""
         return self._being_read().pending()
 
+    @property
+    def ended(self) -> bool:
+        """Nothing will come any more on what was opened."""
+        return self._being_read().ended
+
     def write(self, octets: bytes) -> None:
         """At once: what a line is asked is far shorter than what the kernel holds for it. SourceError when it fails."""
         self._being_read()

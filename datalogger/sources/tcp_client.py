@@ -102,6 +102,11 @@ class TcpLine:
         """What came in and was not read yet."""
         return self._being_read().pending()
 
+    @property
+    def ended(self) -> bool:
+        """Nothing will come any more on what was opened."""
+        return self._being_read().ended
+
     def write(self, octets: bytes) -> None:
         """At once, or as soon as the other end takes it: what a meter is asked is short. A line that has failed says
         so when it is read."""

@@ -87,8 +87,13 @@ def _chain(unit: int, at: int, models: Mapping[int, Model]) -> Reading:
 
 
 def text(words: Sequence[int]) -> str:
-    """Two characters a register, up to the first NUL; what is not printable is left out."""
+    """Two characters a register, up to the first NUL; what is not printable is left out.
+
+    Where no register has a high octet it is one character a register, as some Carlo Gavazzi meters have it.
+    """
     octets = b"".join(word.to_bytes(2, "big") for word in words)
+    if not any(octets[::2]):
+        octets = octets[1::2]
     return "".join(filter(str.isprintable, octets.partition(b"\0")[0].decode("ascii", "ignore"))).strip()
 
 

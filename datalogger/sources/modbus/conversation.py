@@ -1,13 +1,15 @@
 """Asks one question at a time on a line, and takes no answer for that of another.
 
 Nothing in an RTU answer says which request it answers, and gateways that speak Modbus TCP hand on what comes late from
-their serial side under the number of the present request. So whenever a unit has left a request unanswered, it is
-asked a *mark* first: for a number of registers that no other request of this unit asks for. Units answer in order, so
-once the mark is answered nothing older can come any more, and an answer to an older mark is known by its length.
+their serial side under the number of the present request. So whenever a unit has left a request unanswered, and when a
+line was opened, it is asked a *mark* first: for a number of registers that no other request of this unit asks for.
+Units answer in order, so once the mark is answered nothing older can come any more. Of marks there are several, used in
+turn: the late answer to one is not taken for that to the next.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from datalogger.clock import Clock
@@ -20,7 +22,13 @@ from datalogger.sources.modbus.wire import Wire
 # between a serial line and the network, holds octets back. Seconds.
 GAP = 0.25
 
+# A unit that refuses so many marks one behind the other refuses all of them.
+MOST_MARKS = 3
+
 EXCEPTIONS = {code: Reason(f"exception_{code}") for code in range(1, 12)}
+
+# Exceptions of a gateway for a unit that it hears nothing of; what that unit says later may still come.
+NOT_THERE = frozenset((10, 11))
 
 
 class Line(Protocol):
@@ -31,6 +39,9 @@ class Line(Protocol):
     async def read(self) -> bytes: ...
 
     def pending(self) -> bytes: ...
+
+    @property
+    def ended(self) -> bool: ...
 
     def write(self, octets: bytes) -> None: ...
 
@@ -83,6 +94,7 @@ class Conversation:
         self._pace = pace
         self._reject = reject
         self._abreast: set[int] = set()  # units that have answered all that they were asked
+        self._marks: Counter[int] = Counter()  # how many each unit was asked
         self._last = 0.0  # when the line was last heard or spoken on, on the monotonic clock
         self.heard_at = clock.monotonic()
 
@@ -95,15 +107,20 @@ class Conversation:
     async def close(self) -> None:
         await self._line.close()
 
-    async def ask(self, request: Request, mark: Request, *, timeout: float, pause: float = 0.0) -> list[int]:
+    @property
+    def ended(self) -> bool:
+        """The line is over, and nobody was asked anything: meters and gateways close connections that are idle."""
+        return self._line.ended
+
+    async def ask(self, request: Request, marks: Sequence[Request], *, timeout: float, pause: float = 0.0) -> list[int]:
         """The words (or bits) that stand there; Refused, NoAnswer; SourceError when the line fails.
 
-        mark:    of the same unit, for a number of registers that no other request of it asks for
+        marks:   of the same unit, for numbers of registers that no other request of it asks for; each another
         timeout: seconds that the unit may take, beside those that the line takes
         pause:   seconds of silence before it
         """
         if request.unit not in self._abreast:
-            await self._catch_up(mark, timeout, pause)
+            await self._catch_up(request.unit, marks, timeout, pause)
         answer = await self._exchange(request, timeout, pause)
         if isinstance(answer, Refusal):
             raise Refused(answer.code)
@@ -114,13 +131,20 @@ class Conversation:
             raise NoAnswer(request, damaged=True) from error
         return words
 
-    async def _catch_up(self, mark: Request, timeout: float, pause: float) -> None:
+    async def _catch_up(self, unit: int, marks: Sequence[Request], timeout: float, pause: float) -> None:
         """Until the unit has answered all that it was asked before."""
-        answer = await self._exchange(mark, timeout, pause)
-        if isinstance(answer, Refusal):
-            # Perhaps the mark's, perhaps that of an earlier request: then the mark's comes right behind it.
-            await self._listen_until_quiet(timeout)
-        self._abreast.add(mark.unit)
+        for _ in range(MOST_MARKS):
+            mark = marks[self._marks[unit] % len(marks)]
+            self._marks[unit] += 1
+            answer = await self._exchange(mark, timeout, pause)
+            if isinstance(answer, Answer):
+                return
+            # A refusal may be that of an earlier request: it tells nothing.
+            self._abreast.discard(unit)
+            if answer.code in NOT_THERE:
+                raise Refused(answer.code)
+        await self._listen_until_quiet(timeout)
+        self._abreast.add(unit)
 
     async def _listen_until_quiet(self, seconds: float) -> None:
         try:
@@ -132,11 +156,8 @@ class Conversation:
             return
 
     async def _exchange(self, request: Request, timeout: float, pause: float) -> Answer | Refusal:
-        if stray := self._line.pending():
-            self._last = self._clock.monotonic()
-            self._reject(Rejected(Reason.NOISE, stray, f"{len(stray)} octets that nobody asked for"))
-        octets, listening = self._wire.ask(request)
         await self._keep_silence(max(pause, self._pace.silence))
+        octets, listening = self._wire.ask(request)
         self._line.write(octets)
         on_the_way = self._pace.octet * (len(octets) + request.data_octets + 5)
         self._last = self._clock.monotonic() + self._pace.octet * len(octets)
@@ -146,15 +167,23 @@ class Conversation:
             for event in listening.end():
                 assert isinstance(event, Rejected)  # an answer would have been one before
                 self._reject(event)
-            self._reject(Rejected(Reason.CLOSED, b"", f"the line ended before the answer ({request})"))
+            if not listening.broken:
+                self._reject(Rejected(Reason.CLOSED, b"", f"the line ended before the answer ({request})"))
             raise
 
     async def _keep_silence(self, seconds: float) -> None:
-        wait = self._last + seconds - self._clock.monotonic()
-        if wait > 0:
+        """Until the line has been quiet for so long. What comes meanwhile was asked for by nobody."""
+        while True:
+            if stray := self._line.pending():
+                self._last = self._clock.monotonic()
+                self._reject(Rejected(Reason.NOISE, stray, f"{len(stray)} octets that nobody asked for"))
+            wait = self._last + seconds - self._clock.monotonic()
+            if wait <= 0:
+                return
             await asyncio.sleep(wait)
 
     async def _hear(self, request: Request, listening: Listening, patience: float) -> Answer | Refusal:
+        nothing_older = request.unit in self._abreast
         self._abreast.discard(request.unit)  # until it has answered; also if this is cancelled
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
@@ -177,7 +206,7 @@ class Conversation:
         except TimeoutError:
             pass
         begun = listening.begun
-        if begun:  # it was this unit's answer, though nobody can read it
+        if begun and nothing_older:  # it was this very answer, though nobody can read it
             self._abreast.add(request.unit)
         left = listening.end()
         for event in left:
@@ -188,7 +217,8 @@ class Conversation:
         raise NoAnswer(request, damaged=begun)
 
     def _done(self, request: Request, event: Answer | Refusal) -> None:
-        self._abreast.add(request.unit)
+        if not (isinstance(event, Refusal) and event.code in NOT_THERE):
+            self._abreast.add(request.unit)
         if isinstance(event, Refusal):
             reason = EXCEPTIONS.get(event.code, Reason.EXCEPTION_OTHER)
             self._reject(Rejected(reason, event.octets, f"exception {event.code} for {request}"))
