@@ -1,14 +1,15 @@
-"""python -m bench [p1] [dlms] [spool] [daemon]: the figures of README, beside their peers and bounds, in one run."""
+"""python -m bench [SECTION ...]: the figures of README, beside their peers and bounds, in one run."""
 
 import asyncio
 import sys
 
-from bench import daemon, dlms, p1, spool
+from bench import daemon, dlms, modbus, p1, spool
 from bench.figures import show
 
 SECTIONS = {
     "p1": ("P1, beside dsmr_parser", p1.figures),
     "dlms": ("DLMS, beside gurux-dlms, amshan and dlms-cosem", dlms.figures),
+    "modbus": ("Modbus, beside pymodbus and minimalmodbus", modbus.figures),
     "spool": ("The spool", spool.figures),
     "daemon": ("The daemon", lambda: asyncio.run(daemon.figures())),
 }

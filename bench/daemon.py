@@ -29,7 +29,7 @@ def _status(pid: int, key: str) -> int:
     return int(found[1])
 
 
-def _schedule_seconds(pid: int) -> float:
+def schedule_seconds(pid: int) -> float:
     """CPU time of all threads, in nanosecond steps: the clock ticks of /proc/PID/stat are 10 ms wide."""
     return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
@@ -59,13 +59,13 @@ async def _size_and_cost() -> list[Figure]:
                     ]
                 )
                 await asyncio.sleep(2)
-                bare_before = _schedule_seconds(bare.pid)
-                before, began = _schedule_seconds(daemon.pid), time.monotonic()
+                bare_before = schedule_seconds(bare.pid)
+                before, began = schedule_seconds(daemon.pid), time.monotonic()
                 for telegram in telegrams[5:]:
                     await cable.send(telegram)
                     await asyncio.sleep(1)
-                cost = (_schedule_seconds(daemon.pid) - before) / TELEGRAMS * 1000
-                bare_cost = (_schedule_seconds(bare.pid) - bare_before) / TELEGRAMS * 1000
+                cost = (schedule_seconds(daemon.pid) - before) / TELEGRAMS * 1000
+                bare_cost = (schedule_seconds(bare.pid) - bare_before) / TELEGRAMS * 1000
                 bare.terminate()
                 bare.wait()
                 seconds = time.monotonic() - began

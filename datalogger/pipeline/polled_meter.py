@@ -60,7 +60,7 @@ class PolledMeter:
         self._decoders: dict[Block, BlockDecoder] = {}
         self._deadbands = _deadbands(found, options)
         self._said: dict[str, tuple[Decimal | None, float]] = {}
-        self.marks = marks(unit, [one.block for one in self._asked], also)
+        self.marks = marks(unit, [one.block for one in self._asked], found.limits.most, also)
         self.pause = 0.0 if found.limits.pause is None else float(Duration.parse(found.limits.pause))
 
     def due(self, now: float) -> list[Asked]:
@@ -161,19 +161,22 @@ def _deadbands(found: RegisterMap, options: UnitOptions) -> dict[str, Decimal]:
     return deadbands
 
 
-def marks(unit: int, blocks: Sequence[Block], also: Iterable[Request] = ()) -> tuple[Request, ...]:
+def marks(unit: int, blocks: Sequence[Block], most: int, also: Iterable[Request] = ()) -> tuple[Request, ...]:
     """Requests whose answers have other lengths than those of every other request that this unit may be sent.
 
-    Also than those of the blocks that refusals make of these. Even numbers of registers first, and no more than a
-    block has: some meters refuse half a value.
+    Also than those of the blocks that refusals make of these. No more registers than a block has, and even numbers
+    first: some meters refuse half a value.
+
+    most: registers that the unit gives at once
     """
     taken = {request.data_octets for request in also}
     for block in blocks:
         taken |= _lengths(unit, block)
     words = [block for block in blocks if block.function not in BITS]
     home = max(words, key=lambda block: block.count, default=Block(HOLDING_REGISTERS, 0, 1))
-    counts = sorted(range(1, MOST_REGISTERS + 1), key=lambda count: (count > home.count, count % 2, count))
-    free = [count for count in counts if 2 * count not in taken]
+    counts = sorted(range(1, most + 1), key=lambda count: (count > home.count, count % 2, count))
+    # Where every number up to the limit is taken the meter refuses what is more, which is an answer, too.
+    free = [count for count in (*counts, *range(most + 1, MOST_REGISTERS + 1)) if 2 * count not in taken]
     return tuple(Request(unit, home.function, min(home.address, 0x10000 - count), count) for count in free[:MARKS])
 
 
