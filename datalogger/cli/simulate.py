@@ -11,6 +11,7 @@ import click
 
 from datalogger.cli.arguments import duration
 from datalogger.cli.simulate_dlms import dlms
+from datalogger.cli.simulate_modbus import modbus
 from datalogger.cli.simulating import (
     fault_rate,
     pause_option,
@@ -140,3 +141,4 @@ def _describe(telegram: bytes, struck: Sequence[Fault]) -> str:
 
 
 simulate.add_command(dlms)
+simulate.add_command(modbus)

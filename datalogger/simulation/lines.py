@@ -147,15 +147,19 @@ class TcpLine:
         self._host = host
         self._port = port
         self._server: asyncio.Server | None = None
-        self._clients: set[_Client] = set()
+        self._clients: set[Client] = set()
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _Client(self._clients), self._host, self._port)
+            self._server = await loop.create_server(self.client, self._host, self._port)
         except (OSError, UnicodeError) as error:  # UnicodeError: no host can have this name
             raise OSError(f"{self.address}{_why_not(error)}") from error
         self._port = self._server.sockets[0].getsockname()[1]  # 0 means any; the same again after a disconnect
+
+    def client(self) -> "Client":
+        """For a reader that connects."""
+        return Client(self._clients)
 
     @property
     def address(self) -> str:
@@ -200,8 +204,10 @@ def _why_not(error: OSError | UnicodeError) -> str:
     return f": {error.strerror or error}"
 
 
-class _Client(asyncio.Protocol):
-    def __init__(self, clients: "set[_Client]") -> None:
+class Client(asyncio.Protocol):
+    """One reader of a TCP port, and all that are connected."""
+
+    def __init__(self, clients: "set[Client]") -> None:
         self._clients = clients
         self._follows = False  # whether it has the beginning of what is being sent
 
