@@ -12,7 +12,8 @@ from datalogger.protocol.modbus.read_plan import Block, plan
 from datalogger.protocol.modbus.register_map import BITS, HOLDING_REGISTERS, MOST_REGISTERS, Register, RegisterMap
 from datalogger.words import Duration
 
-# A register that was refused may be there after all when the meter has started up, or was set otherwise. Seconds.
+# A register that was refused may be there after all when the meter has started up, or was set otherwise; and what was
+# asked for in pieces because of it is asked for as a whole again. Seconds.
 ASK_AGAIN = 600.0
 
 # A value within its deadband is reported all the same after so long: a receiver that came later wants it. Seconds.
@@ -33,14 +34,20 @@ Answered = tuple[Block, Sequence[int]]
 
 
 class Asked:
-    """A block, and when it is wanted next, on the monotonic clock."""
+    """A block, and when it is wanted next, on the monotonic clock.
 
-    __slots__ = ("block", "due", "interval")
+    known:  it has been answered before
+    struck: and was refused the last time
+    """
+
+    __slots__ = ("block", "due", "interval", "known", "struck")
 
     def __init__(self, block: Block, interval: float, due: float = 0.0) -> None:
         self.block = block
         self.interval = interval
         self.due = due
+        self.known = False
+        self.struck = False
 
 
 class PolledMeter:
@@ -56,7 +63,9 @@ class PolledMeter:
         self.identifier = identifier
         self.heard = False
         """Whether it has been read since it last was not."""
-        self._asked = _blocks(found, options)
+        self._whole = _blocks(found, options)
+        self._asked = list(self._whole)
+        self._whole_again: float | None = None
         self._decoders: dict[Block, BlockDecoder] = {}
         self._deadbands = _deadbands(found, options)
         self._said: dict[str, tuple[Decimal | None, float]] = {}
@@ -65,6 +74,10 @@ class PolledMeter:
 
     def due(self, now: float) -> list[Asked]:
         """What is to be asked in the poll that begins now."""
+        if self._whole_again is not None and now >= self._whole_again:
+            self._whole_again = None
+            # What is still laid aside is tried again, and nothing is left out that is due.
+            self._asked = [Asked(one.block, one.interval) for one in self._whole]
         return [one for one in self._asked if one.due <= now + _EARLY]
 
     def request(self, block: Block) -> Request:
@@ -72,24 +85,30 @@ class PolledMeter:
 
     def answered(self, asked: Asked, now: float) -> None:
         asked.due = now + asked.interval
+        asked.known, asked.struck = True, False
 
-    def refused(self, asked: Asked, code: int, now: float) -> tuple[Register, ...]:
-        """An exception answer: which registers are not asked for until `ASK_AGAIN`.
+    def refused(self, asked: Asked, code: int, now: float) -> tuple[list[Asked], tuple[Register, ...]]:
+        """An exception answer: what is to be asked in the place of this, in the same poll; and which registers are not
+        asked for until `ASK_AGAIN`.
 
         One register may be at fault for all of its block: so the block is halved, and halved again, until it is found.
-        An exception that says "not now" changes nothing.
+        An exception that says "not now" changes nothing, nor does the first one for what was answered before.
         """
-        block = asked.block
-        if code in _OF_SOME_REGISTER:
-            halves = block.halves
-            if halves != (block,):
-                self._asked.remove(asked)
-                self._asked += [Asked(half, asked.interval, asked.due) for half in halves]
-                return ()
-        elif code != ILLEGAL_FUNCTION:
-            return ()
-        asked.due = now + max(ASK_AGAIN, asked.interval)
-        return block.registers
+        if code != ILLEGAL_FUNCTION and code not in _OF_SOME_REGISTER:
+            return [], ()
+        if asked.known and not asked.struck:
+            asked.struck = True
+            return [], ()
+        if self._whole_again is None:
+            self._whole_again = now + ASK_AGAIN
+        halves = asked.block.halves
+        if code == ILLEGAL_FUNCTION or halves == (asked.block,):
+            asked.due = now + 2 * ASK_AGAIN
+            return [], asked.block.registers
+        pieces = [Asked(half, asked.interval, asked.due) for half in halves]
+        self._asked.remove(asked)
+        self._asked += pieces
+        return pieces, ()
 
     def records(self, answers: Sequence[Answered], now: float) -> tuple[Record, ...]:
         """What these answers mean, without what has not changed beyond its deadband; in the order of the addresses."""

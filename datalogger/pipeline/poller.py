@@ -1,7 +1,8 @@
 """Asks the meters of one line for as long as the daemon runs: answers in, reports out."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -13,10 +14,11 @@ from datalogger.pipeline.backoff import Backoff
 from datalogger.pipeline.hints import HINTS
 from datalogger.pipeline.hub import Hub
 from datalogger.pipeline.opening import opened
-from datalogger.pipeline.polled_meter import ASK_AGAIN, Answered, Asked, PolledMeter
+from datalogger.pipeline.polled_meter import ASK_AGAIN, Answered, PolledMeter
 from datalogger.pipeline.polled_unit import PolledUnit
 from datalogger.protocol.framing import Reason, Rejected
 from datalogger.protocol.modbus.answers import Request
+from datalogger.protocol.modbus.register_map import Register
 from datalogger.sources.modbus.conversation import NOT_THERE, Conversation, NoAnswer, Refused
 
 log = structlog.get_logger()
@@ -187,7 +189,9 @@ class Poller:
         """Ask for all that is due, and publish what came, as one report. NoAnswer only where nothing came at all."""
         answers: list[Answered] = []
         lost: NoAnswer | None = None
-        for asked in meter.due(began):
+        due = deque(meter.due(began))
+        while due:
+            asked = due.popleft()
             try:
                 answers.append((asked.block, await self._ask(meter.request(asked.block), meter.marks, meter.pause)))
                 meter.answered(asked, began)
@@ -195,7 +199,9 @@ class Poller:
                 if refused.code in NOT_THERE:
                     lost = NoAnswer(meter.request(asked.block), damaged=False)
                     break
-                self._note_refusal(meter, asked, refused.code, began)
+                in_its_place, left_out = meter.refused(asked, refused.code, began)
+                due.extendleft(reversed(in_its_place))
+                self._note_refusal(meter, left_out, refused.code)
             except NoAnswer as error:
                 lost = error
                 if not error.damaged:
@@ -235,8 +241,7 @@ class Poller:
         )
         self._hub.publish(report)
 
-    def _note_refusal(self, meter: PolledMeter, asked: Asked, code: int, now: float) -> None:
-        left_out = meter.refused(asked, code, now)
+    def _note_refusal(self, meter: PolledMeter, left_out: Iterable[Register], code: int) -> None:
         news = [register.name for register in left_out if (str(meter.unit), register.name) not in self._refused]
         if news:
             self._refused.update((str(meter.unit), name) for name in news)

@@ -172,8 +172,7 @@ def test_what_one_register_is_refused_for_costs_that_register_only() -> None:
     bus = Bus()
     bus.holes = {4}
     played = play(bus, [unit(NEAR)], 61)
-    assert not any("e" in names for names in played.names())
-    assert played.names()[-1] == "abcdfgh"
+    assert played.names() == ["abcdfgh"] * 7
     (said,) = played.events("registers that this meter does not have")
     assert (said["registers"], said["exception"]) == ("e", 2)
 
@@ -188,6 +187,22 @@ def test_a_refused_register_is_asked_again_later() -> None:
         round(time - 1000) for request, time in zip(bus.requests, bus.times, strict=True) if request.address == 100
     ]
     assert asked == [0, ASK_AGAIN, ASK_AGAIN + 10, ASK_AGAIN + 20]
+
+
+def test_what_was_answered_before_is_not_taken_for_missing_when_it_is_refused_once() -> None:
+    bus = Bus()
+    played = play(bus, [unit(NEAR)], 45, then=lambda: bus.deeds.append(Deed(form="exception", code=4)), at=15)
+    assert [round(time) for time in played.times] == [0, 10, 30, 40]
+    assert {request.count for request in bus.requests[1:]} == {8}
+
+
+def test_what_is_asked_for_in_pieces_is_asked_for_as_a_whole_again_later() -> None:
+    bus = Bus()
+    bus.holes = {4}
+    played = play(bus, [unit(NEAR)], ASK_AGAIN + 30, then=bus.holes.clear, at=60)
+    assert played.names()[1] == "abcdfgh"
+    assert played.names()[-1] == "abcdefgh"
+    assert [request.count for request in bus.requests[-3:]] == [8, 8, 8]
 
 
 def test_a_function_that_the_meter_does_not_know_is_not_asked_for_piece_by_piece() -> None:
