@@ -65,7 +65,7 @@ def load(path: Path, *, read_secrets: bool = True) -> tuple[Configuration, tuple
     _judge_together(document, path.parent, problems)
     judge_ports(_tables_in(document, "source"), service, problems)
     _judge_profiles(document, meters, problems)
-    judge_maps(sources, None if meters is None else meters.maps, problems)
+    judge_maps(_tables_in(document, "source"), None if meters is None else meters.maps, problems)
     problems.raise_any()
     assert spool is not None and service is not None and meters is not None  # or there would be problems
     configuration = Configuration(file=path, sources=sources, sinks=sinks, spool=spool, service=service, meters=meters)

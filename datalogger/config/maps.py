@@ -1,24 +1,30 @@
 """Register maps as the configuration names them: are they there, are they right, and do they have these registers?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datalogger.config.checks import nearest
-from datalogger.config.polling import PollOptions, UnitOptions
+from datalogger.config.polling import UnitOptions
 from datalogger.config.problems import Problems, Where, shown
-from datalogger.config.schema import SourceOptions
 from datalogger.errors import ConfigError
 
 if TYPE_CHECKING:
     from datalogger.meters.register_maps import RegisterMaps
 
-BROADCAST = 0
+# The kinds of source that ask, and the addresses that a unit may have there.
+POLLED = {"modbus-rtu": range(1, 248), "modbus-tcp": range(256)}
+
+# What names registers of the map.
+_OF_REGISTERS = ("registers", "intervals", "deadbands")
 
 
-def judge_maps(sources: Mapping[str, SourceOptions], directory: Path | None, problems: Problems) -> None:
-    """Nothing is read where nothing is asked for."""
-    polled = {name: options for name, options in sources.items() if isinstance(options, PollOptions)}
+def judge_maps(sources: Mapping[str, Mapping[str, Any]], directory: Path | None, problems: Problems) -> None:
+    """sources: tables of the text, so that it is said beside what else is wrong with them.
+
+    No map is read where no meter is asked.
+    """
+    polled = {name: table for name, table in sources.items() if table.get("kind") in tuple(POLLED)}
     if not polled and directory is None:
         return
     if directory is not None and not directory.is_dir():
@@ -32,44 +38,66 @@ def judge_maps(sources: Mapping[str, SourceOptions], directory: Path | None, pro
         for problem in str(error).splitlines():
             problems.add(("meters", "maps"), problem)
         return
-    for name, options in polled.items():
-        _judge_source(name, options, known, problems)
-
-
-def _judge_source(name: str, options: PollOptions, known: "RegisterMaps", problems: Problems) -> None:
-    owners: dict[int, str] = {}
-    for number, unit in enumerate(options.meters, start=1):
-        where: Where = ("source", name, "units", str(number)) if options.units else ("source", name)
-        _judge_unit(unit, where, known, problems)
-        address = address_of(unit, known)
-        owner = owners.setdefault(address, ".".join(where))
-        if owner != ".".join(where):
-            problems.add((*where, "unit"), f"{address} is taken by {owner} already: each meter has its own address")
-        if address == BROADCAST and options.kind == "modbus-rtu":
-            problems.add((*where, "unit"), "0 is for all at once, and nobody answers to it: expected 1 to 247")
+    for name, table in polled.items():
+        owners: dict[int, Where] = {}
+        for where, unit in _units(name, table):
+            _judge_unit(where, unit, known, problems)
+            address = _address(unit.get("unit"), unit.get("map"), known)
+            if address is None:
+                continue
+            owner = owners.setdefault(address, where)
+            if owner != where:
+                problems.add(
+                    (*where, "unit"), f"{address} is taken by {'.'.join(owner)} already: each meter has its own address"
+                )
+            allowed = POLLED[table["kind"]]
+            if address not in allowed:
+                problems.add((*where, "unit"), f"{address}: expected {allowed.start} to {allowed.stop - 1}")
 
 
 def address_of(unit: UnitOptions, known: "RegisterMaps") -> int:
     """Of this unit, or its map's own, or 1."""
-    if unit.unit is not None:
-        return unit.unit
-    found = known.get(unit.map)
+    address = _address(unit.unit, unit.map, known)
+    assert address is not None  # the configuration was judged
+    return address
+
+
+def _address(unit: object, name: object, known: "RegisterMaps") -> int | None:
+    """None where what is written is no address."""
+    if unit is not None:
+        return unit if isinstance(unit, int) else None
+    found = known.get(name) if isinstance(name, str) else None
     return int(found.option.address) if found is not None and found.option.address is not None else 1
 
 
-def _judge_unit(unit: UnitOptions, where: Where, known: "RegisterMaps", problems: Problems) -> None:
+def _units(name: str, table: Mapping[str, Any]) -> Iterator[tuple[Where, Mapping[str, Any]]]:
+    """Each unit of a source, and where it stands."""
+    units = table.get("units")
+    if not isinstance(units, list):
+        yield ("source", name), table
+        return
+    for number, unit in enumerate(units, start=1):
+        if isinstance(unit, dict):
+            yield ("source", name, "units", str(number)), unit
+
+
+def _judge_unit(where: Where, unit: Mapping[str, Any], known: "RegisterMaps", problems: Problems) -> None:
     from datalogger.meters.register_maps import SUNSPEC, sunspec_models
 
-    if unit.map == SUNSPEC:
-        names = {register.name for model in sunspec_models().values() for register in model.reg}
-    elif (found := known.get(unit.map)) is None:
-        mend = nearest(unit.map, (*known, SUNSPEC)) or "; see `datalogger maps list`"
-        problems.add((*where, "map"), f"no register map {shown(unit.map)}{mend}")
+    name = unit.get("map")
+    if not isinstance(name, str):  # which is said of the table itself
         return
-    else:
+    if name == SUNSPEC:
+        names = {register.name for model in sunspec_models().values() for register in model.reg}
+    elif (found := known.get(name)) is not None:
         names = {register.name for register in found.reg}
-    for key, wanted in (("registers", unit.registers), ("intervals", unit.intervals), ("deadbands", unit.deadbands)):
-        for name in wanted:
-            if name not in names:
-                mend = nearest(name, names) or f"; see `datalogger maps show {unit.map}`"
-                problems.add((*where, key), f"no register {shown(name)} in {unit.map}{mend}")
+    else:
+        mend = nearest(name, (*known, SUNSPEC)) or "; see `datalogger maps list`"
+        problems.add((*where, "map"), f"no register map {shown(name)}{mend}")
+        return
+    for key in _OF_REGISTERS:
+        wanted = unit.get(key)
+        for one in wanted if isinstance(wanted, list | dict) else ():
+            if isinstance(one, str) and one not in names:
+                mend = nearest(one, names) or f"; see `datalogger maps show {name}`"
+                problems.add((*where, key), f"no register {shown(one)} in {name}{mend}")

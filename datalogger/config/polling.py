@@ -10,16 +10,14 @@ from datalogger.config.checks import POSITIVE
 from datalogger.config.schema import SourceOptions
 from datalogger.words import Duration
 
-UnitAddress = Annotated[int, Meta(ge=0, le=255)]
-
 LEAST_INTERVAL = Duration(0.1)
 
 
 class UnitOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of several meters on one line: [[source.NAME.units]]. What is not given is as the source says."""
 
-    unit: UnitAddress | None = None
-    """Its address on the line; None: the default of the map, else 1."""
+    unit: int | None = None
+    """Its address on the line, which `maps.py` judges; None: the default of the map, else 1."""
     map: str
     """The register map (`datalogger maps list`), or "sunspec"."""
     meter: Annotated[str, Meta(max_length=64)] = ""
@@ -43,7 +41,7 @@ class PollOptions(SourceOptions, frozen=True, kw_only=True, forbid_unknown_field
 
     map: str | None = None
     """The register map of the one meter there is (`datalogger maps list`), or "sunspec"."""
-    unit: UnitAddress | None = None
+    unit: int | None = None
     """The meter's address; None: the default of the map, else 1."""
     meter: Annotated[str, Meta(max_length=64)] = ""
     """Its identifier, where it does not say its serial number."""

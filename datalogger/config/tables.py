@@ -94,8 +94,10 @@ class TableReader:
                 continue
             if name in table and (inner := _struct_of_list(field.type)) is not None:
                 read = self._list_of_tables(table[name], inner, (*where, name))
-                wrong |= {name} if read is None else set()
-                values[name] = read or ()
+                if read is None:
+                    wrong.add(name)
+                else:
+                    values[name] = read
                 continue
             try:
                 if name in table:
@@ -189,6 +191,8 @@ def _hidden(known: Mapping[str, FieldInfo]) -> set[str]:
 def _told(value: object, field: FieldInfo, hidden: set[str]) -> str:
     """The offending value, before what is said of it. Where a secret may stand in place of a word: only what is nearly
     that word, or too short for a secret."""
+    if isinstance(value, dict):  # what is said of it names the key
+        return ""
     words = _words(field.type)
     harmless = words and isinstance(value, str) and (len(value) <= MAX_HARMLESS or nearest_of(value, words))
     return "" if field.name in hidden and not harmless else f"{shown(value)}: "
