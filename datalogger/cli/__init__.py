@@ -15,9 +15,13 @@ COMMANDS = {
     "simulate": ("datalogger.cli.simulate:simulate", "Be a meter on a serial or TCP port, without a meter."),
     "neutralise": ("datalogger.cli.neutralise:command", "Make a capture fit to be shown: other numbers, same form."),
     "profiles": ("datalogger.cli.profiles:profiles", "Which meters are known, and is a profile of one's own right?"),
+    "maps": ("datalogger.cli.maps:maps", "Which Modbus meters are known, and is a map of one's own right?"),
     "spool": ("datalogger.cli.spool:spool", "What is waiting, and what was refused: look, replay, drop, export."),
     "meter": ("datalogger.cli.meter:meter", "How far each meter that encrypts has counted; have one forgotten."),
 }
+
+# Of a command that takes an argument, and so is no group: loaded in its place where this word is the first argument.
+BESIDE: dict[tuple[str, ...], str] = {("probe", "modbus"): "datalogger.cli.probe_modbus:probe_modbus"}
 
 
 class Commands(click.Group):
@@ -29,9 +33,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+        return _loaded(COMMANDS[name][0])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -41,11 +43,19 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        if (beside := BESIDE.get((name, *args[1:2]))) is not None:
+            return " ".join(args[:2]), _loaded(beside), args[2:]
         if name not in COMMANDS and name[:1].isalnum():
             from datalogger.config.checks import nearest  # a command that is right never needs it
 
             ctx.fail(f"No such command {name!r}{nearest(name, COMMANDS) or '; there is ' + ', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+
+def _loaded(place: str) -> click.Command:
+    module, _, attribute = place.partition(":")
+    command: click.Command = getattr(import_module(module), attribute)
+    return command
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

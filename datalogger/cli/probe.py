@@ -60,7 +60,7 @@ SENSE = {
 _KEY_OPTIONS = ("key_file", "key_env", "auth_key_file", "auth_key_env")
 
 
-def _name(ctx: click.Context, param: click.Parameter, text: str) -> str:
+def source_name(ctx: click.Context, param: click.Parameter, text: str) -> str:
     if text and text.replace("-", "_").replace("_", "a").isalnum() and text.isascii():
         return text
     raise click.BadParameter(f"{text!r}: a name is of letters A-Z a-z, digits, _ and -")
@@ -90,7 +90,7 @@ Exit status: 0 found; 1 nothing recognised; 2 wrong usage.
     help="At most so long; it ends as soon as it knows enough.",
 )
 @click.option(
-    "--name", callback=_name, default="meter", show_default=True, help="Of the source in the configuration block."
+    "--name", callback=source_name, default="meter", show_default=True, help="Of the source in the configuration block."
 )
 @click.option("--zone", "given_zone", type=zone, metavar="NAME", help="The meter's [default: of its country]")
 @click.option(
@@ -112,6 +112,9 @@ def probe(
 
     It only listens. The block for the configuration goes to standard output, all else to standard
     error. Ctrl-C ends it with what is known so far.
+
+    \b
+    Modbus meters do not speak unless they are asked:  datalogger probe modbus PORT
     """
     if (port is None) == (tcp is None):
         raise click.UsageError("give a serial port, such as /dev/ttyUSB0, or --tcp HOST:PORT")

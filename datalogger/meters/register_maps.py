@@ -85,6 +85,8 @@ def read(path: Path) -> RegisterMap:
 def parse(text: str, origin: str, file_name: str) -> RegisterMap:
     """The map that this text spells; ConfigError names `origin`, register, value and mend."""
     name, _, ending = file_name.rpartition(".")
+    if name == SUNSPEC:
+        raise ConfigError(f'{origin}: map = "{SUNSPEC}" means what a device says of itself: give the file another name')
     found = _convert(_document(text, origin, ending), RegisterMap, origin)
     if found.id not in ("", name):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Every configuration in README.md loads."""
+"""Every configuration in README.md loads, and every register map."""
 
 import re
 import tomllib
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from datalogger.config.load import load
+from datalogger.meters import register_map_lint, register_maps
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^```toml\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -22,7 +23,11 @@ def blocks() -> list[str]:
     return BLOCK.findall(README.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("block", [pytest.param(block, id=f"block {n}") for n, block in enumerate(blocks(), start=1)])
+MAPS = [block for block in blocks() if block.startswith("[[reg]]")]
+CONFIGURATIONS = [block for block in blocks() if block not in MAPS]
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"block {n}") for n, block in enumerate(CONFIGURATIONS, 1)])
 def test_a_configuration_in_the_readme_loads(block: str, tmp_path: Path) -> None:
     written = tomllib.loads(block)
     path = tmp_path / "datalogger.toml"
@@ -30,6 +35,11 @@ def test_a_configuration_in_the_readme_loads(block: str, tmp_path: Path) -> None
     configuration, _ = load(path, read_secrets=False)
     assert configuration.sources
     assert configuration.sinks
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"map {n}") for n, block in enumerate(MAPS, 1)])
+def test_a_register_map_in_the_readme_is_right(block: str) -> None:
+    assert register_map_lint.faults(register_maps.parse(block, "README.md", "mine.toml")) == []
 
 
 def test_no_block_is_missed() -> None:
