@@ -6,6 +6,7 @@ later may be given the earlier one's; how that is kept from happening is told in
 """
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import Protocol
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ MOST_FRAME = 256
 _READS = (1, 2, 3, 4)
 _HEAD = 7  # octets of the MBAP header: transaction, protocol, length, unit
 _TAIL = 2  # octets of the check sum of RTU
+_REFUSAL = 5  # octets of an exception answer of RTU
 
 
 class Request(Struct, frozen=True, gc=False):
@@ -106,6 +108,9 @@ def _judge(unit: int, pdu: bytes, octets: bytes, request: Request) -> Event:
 class RtuListening:
     """On a serial line, or behind a serial port server.
 
+    The answer is the first sound one that begins as the request wants it, however the octets come in pieces. What
+    begins inside one that is still coming is part of it. Everything before it is told once it is sure to be none.
+
     `broken` is always False: there is a beginning behind every silence.
     """
 
@@ -116,71 +121,117 @@ class RtuListening:
         self._request = request
         self._echo = echo
         self._heard = bytearray()
-        self._answered = False
+        self._at = 0  # no answer begins before it
+        self._head = bytes((request.unit, request.function, request.data_octets))
+        self._heads = (self._head[:2], bytes((request.unit, request.function | EXCEPTION)))
+        self._whole = len(self._head) + request.data_octets + _TAIL
 
     def feed(self, octets: bytes) -> list[Event]:
         self._heard += octets
         return list(self._events())
 
     def end(self) -> list[Event]:
-        heard, self._heard = bytes(self._heard), bytearray()
-        return [self._unread(heard)] if heard else []
+        events = list(self._others(len(self._heard)))
+        if self._heard:
+            events.append(self._unread(self._taken(len(self._heard))))
+        return events
 
     def _events(self) -> Iterator[Event]:
-        if self._echo and self._heard.startswith(self._echo):
+        if self._echo and self._echo.startswith(self._heard[: len(self._echo)]):
+            if len(self._heard) < len(self._echo):
+                return
             yield self._cut(len(self._echo), Reason.PADDING, "the request, which the adapter hears itself say")
             self._echo = b""
+        while self._at < len(self._heard):
+            found = self._heard.find(self._request.unit, self._at)
+            self._at = len(self._heard) if found < 0 else found
+            yield from self._far_behind()
+            if found < 0:
+                return
+            end = self._end_of_answer(self._at)
+            if end > len(self._heard):
+                return
+            if not self._is_sound(self._at, end):
+                self._at += 1
+                continue
+            yield from self._others(self._at)
+            if self._at:
+                yield self._cut(self._at, Reason.NOISE, "octets before an answer")
+            frame = self._taken(end - found)
+            yield _judge(frame[0], frame[1:-_TAIL], frame, self._request)
+            if self._heard:
+                yield self._cut(len(self._heard), Reason.TOO_LONG, "octets behind the answer")
+            return
+
+    def _end_of_answer(self, at: int) -> int:
+        """Where the answer ends that begins here, or may yet; `at` where none does."""
+        head = bytes(self._heard[at : at + len(self._head)])
+        if self._head.startswith(head):
+            return at + self._whole
+        return at + _REFUSAL if head[:2] == self._heads[1] else at
+
+    def _end_of_frame(self, at: int) -> int:
+        """Where the frame ends that begins here, anybody's; `at` where none does."""
+        head = self._heard[at : at + 3]
+        if len(head) == 3 and head[1] & ~EXCEPTION in _READS:
+            if head[1] & EXCEPTION:
+                return at + _REFUSAL
+            if head[2] <= MOST_DATA:
+                return at + 3 + head[2] + _TAIL
+        return at
+
+    def _is_sound(self, at: int, end: int) -> bool:
+        # The check sum over an answer with its own check sum behind is 0.
+        return at < end <= len(self._heard) and crc16_modbus(self._heard[at:end]) == 0
+
+    def _others(self, before: int) -> Iterator[Event]:
+        """The frames that are whole and not the answer and begin before this place, and what stands between them."""
         at = 0
-        while at < len(self._heard):
-            end = self._frame_at(at)
-            if end == 0:
+        while at < before:
+            end = self._end_of_frame(at)
+            frame = bytes(self._heard[at:end]) if self._is_sound(at, end) else b""
+            event = _judge(frame[0], frame[1:-_TAIL], frame, self._request) if frame else None
+            if not isinstance(event, Rejected):
                 at += 1
                 continue
             if at:
                 yield self._cut(at, Reason.NOISE, "octets before an answer")
-            frame = self._taken(end - at)
-            event = _judge(frame[0], frame[1:-_TAIL], frame, self._request)
+            self._taken(len(frame))
             yield event
-            if not isinstance(event, Rejected):
-                if self._heard:
-                    yield self._cut(len(self._heard), Reason.TOO_LONG, "octets behind the answer")
-                return
+            before -= end
             at = 0
-        if len(self._heard) > MOST_FRAME:
-            yield self._cut(len(self._heard) - MOST_FRAME, Reason.NOISE, "octets that are no answer")
 
-    def _frame_at(self, at: int) -> int:
-        """Where the whole, sound frame that begins here ends; 0 where none does (yet)."""
-        heard = self._heard
-        if len(heard) - at < 5:
-            return 0
-        function = heard[at + 1]
-        if function & EXCEPTION and function & ~EXCEPTION in _READS:
-            end = at + 5
-        elif function in _READS and heard[at + 2] <= MOST_DATA:
-            end = at + 3 + heard[at + 2] + _TAIL
-        else:
-            return 0
-        # The check sum over an answer with its own check sum behind is 0.
-        return end if end <= len(heard) and crc16_modbus(heard[at:end]) == 0 else 0
+    def _far_behind(self) -> Iterator[Event]:
+        """Give up what is so far behind that every frame that begins there would have ended."""
+        while self._at >= 2 * MOST_FRAME:
+            frames = list(self._others(MOST_FRAME))
+            yield from frames or [self._cut(MOST_FRAME, Reason.NOISE, "octets that are no answer")]
 
     @property
     def begun(self) -> bool:
-        unit, function = self._request.unit, self._request.function
-        return self._heard[:2] in (bytes((unit, function)), bytes((unit, function | EXCEPTION)))
+        begin = self._begin()
+        return self._heard[begin : begin + 2] in self._heads
 
     @property
     def damaged(self) -> bool:
-        return self.begun and len(self._heard) >= 3 + self._request.data_octets + _TAIL
+        begin = self._begin()
+        whole = max(begin + self._whole, self._end_of_frame(begin))
+        return self._heard[begin : begin + 2] in self._heads and len(self._heard) >= whole
+
+    def _begin(self) -> int:
+        """Where the first octet stands that belongs to no whole frame."""
+        at = 0
+        while self._is_sound(at, end := self._end_of_frame(at)):
+            at = end
+        return at
 
     def _unread(self, heard: bytes) -> Rejected:
-        request = self._request
-        whole = 3 + request.data_octets + _TAIL
-        if heard[:2] == bytes((request.unit, request.function)) and len(heard) < whole:
+        request, whole = self._request, self._whole
+        if heard[:2] == self._heads[0] and len(heard) < whole:
             return Rejected(
                 Reason.TRUNCATED, heard, f"{len(heard)} octets of an answer of {whole}, then silence ({request})"
             )
-        if len(heard) >= whole or (len(heard) == 5 and heard[1:2] == bytes((request.function | EXCEPTION,))):
+        if len(heard) >= whole or (len(heard) == _REFUSAL and heard[1] == self._heads[1][1]):
             reason = Reason.CHECKSUM if len(heard) <= whole else Reason.TOO_LONG
             return Rejected(reason, heard, f"{len(heard)} octets whose check sum is wrong ({request})")
         return Rejected(Reason.NOISE, heard, f"{len(heard)} octets that are no answer ({request})")
@@ -191,6 +242,7 @@ class RtuListening:
     def _taken(self, length: int) -> bytes:
         taken = bytes(self._heard[:length])
         del self._heard[:length]
+        self._at = max(self._at - length, 0)
         return taken
 
 
@@ -223,6 +275,8 @@ class TcpListening:
         return False
 
     def _events(self) -> Iterator[Event]:
+        if self.broken:
+            yield Rejected(Reason.MALFORMED, self._taken(len(self._heard)), "octets behind what is no Modbus TCP")
         while len(self._heard) >= _HEAD:
             transaction, protocol, length = (int.from_bytes(self._heard[at : at + 2], "big") for at in (0, 2, 4))
             if protocol != 0 or not 2 <= length <= MOST_DATA + 3:

@@ -158,15 +158,18 @@ def _integer(register: Register, obis: Obis) -> _RecordOf:
 
 
 def _real(register: Register, obis: Obis) -> _RecordOf:
-    name, absent = register.name, _patterns(register)
+    """As the meter sent it, where a power of ten is all that is between; else the nearest float."""
+    name, absent, absolute = register.name, _patterns(register), register.absolute
     multiplier, addend, scaler, unit = meaning(register)
-    absolute = register.absolute
     plain = multiplier == 1 and addend == 0
+    offset, scale = Fraction(register.offset), Fraction(register.scale)
+    if not plain:
+        _, scaler = units.parse(register.unit) or ("", 0)
 
     def real(raw: int | float, factors: Factors) -> Record:
-        if raw - raw != 0 or (absent and raw in absent):  # NaN and the infinities differ from themselves, or nearly so
+        if raw - raw != 0 or (absent and raw in absent):  # NaN and the infinities: minus themselves they are NaN
             return Record(obis, unit=unit, not_measured=True, name=name)
-        number = raw if plain else float(Fraction(raw) * multiplier + addend)
+        number = raw if plain else float((Fraction(raw) + offset) * scale)
         if absolute:
             number = abs(number)
         return Record(obis, None, scaler, unit, real=number, name=name)
