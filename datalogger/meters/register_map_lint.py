@@ -63,8 +63,12 @@ def _names(found: RegisterMap) -> Iterator[str]:
         spelt = obis.parse(name)
         if spelt is None:
             yield f'register "{owner}": obis: "{name}" is no logical name: write such as "1-0:1.8.0"'
-        elif (first := owners.setdefault(spelt, owner)) != owner:
-            yield f'register "{owner}": obis: "{name}" is that of register "{first}" already'
+        elif spelt not in owners:
+            owners[spelt] = owner
+        elif owners[spelt] == owner:
+            yield f'register "{owner}": obis: "{name}" stands there twice: it has one meaning'
+        else:
+            yield f'register "{owner}": obis: "{name}" is that of register "{owners[spelt]}" already'
 
 
 def _logical_names(register: Register) -> Iterator[str]:

@@ -3,20 +3,24 @@
  *   server tcp PORT IMAGE
  *   server rtu DEVICE IMAGE
  *
- * IMAGE: a line "unit function address word" for each register, coil or input that is there. Prints "ready" when it
- * listens, and ends when it is killed. An address that is not there is answered with exception 2; a unit that is not
- * there with silence on a serial line, where there is but one, and with exception 11 on TCP, as by a gateway.
+ * IMAGE: a line "unit function address word" for each register, coil or input that is there. Prints "ready" and its
+ * port on TCP when it listens (0: the system picks one), and ends when killed. An address that is not there is
+ * answered with exception 2; a unit that is not there with silence on a serial line, where there is but one, and with
+ * exception 11 on TCP, as by a gateway.
  */
+#include <arpa/inet.h>
 #include <modbus.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define UNITS 256
 #define ADDRESSES 65536
+#define OTHERS_ANSWER_WITHIN 20000 /* microseconds */
 
 typedef struct {
     uint16_t words[5][ADDRESSES]; /* by function */
@@ -88,7 +92,9 @@ static void serve_rtu(const char *device) {
         number++;
     if (!context || modbus_set_slave(context, number) || modbus_connect(context))
         exit(4);
-    puts("ready");
+    /* What follows a request for another unit it takes for that unit's answer, for half a second unless told. */
+    modbus_set_response_timeout(context, 0, OTHERS_ANSWER_WITHIN);
+    puts("ready 0");
     fflush(stdout);
     for (;;) {
         int length = modbus_receive(context, request);
@@ -102,9 +108,11 @@ static void serve_tcp(int port) {
     fd_set known, ready;
     modbus_t *context = modbus_new_tcp("127.0.0.1", port);
     int listening = context ? modbus_tcp_listen(context, 8) : -1, last = listening;
-    if (listening < 0)
+    struct sockaddr_in where;
+    socklen_t size = sizeof where;
+    if (listening < 0 || getsockname(listening, (struct sockaddr *)&where, &size))
         exit(6);
-    puts("ready");
+    printf("ready %d\n", ntohs(where.sin_port));
     fflush(stdout);
     FD_ZERO(&known);
     FD_SET(listening, &known);

@@ -1,26 +1,30 @@
 """Meters on Modbus that are not pymodbus: pyModbusTCP, modbus-tk on a pseudo-terminal, libmodbus in C.
 
 An address that a unit does not have is answered with exception 2. A unit that is not there is silent on a serial line,
-and answered with exception 11 on TCP, as by a gateway.
+and answered with exception 11 on TCP, as by a gateway. `requests` is what the Python ones were asked, also of units and
+addresses that are not there; `set` gives them other values while they run.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import pty
 import select
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import tty
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Literal
 
+import modbus_tk.modbus
 import modbus_tk.modbus_rtu
 import serial
 from pyModbusTCP.server import DataHandler, ModbusServer
@@ -30,32 +34,71 @@ Image = Mapping[int, Mapping[int, int]]
 
 Units = Mapping[int, Image]
 
-EXCEPTION_ADDRESS, EXCEPTION_GATEWAY_TARGET = 2, 11
+Request = tuple[int, int, int, int]
+"""Unit, function, address, count; of a request that is no reading, what stands in the place of the last two."""
+
+EXCEPTION_FUNCTION, EXCEPTION_ADDRESS, EXCEPTION_GATEWAY_TARGET = 1, 2, 11
+
+STOP_WITHIN = 0.02  # seconds between the looks of pyModbusTCP whether it is to stop; its own are half a second
 
 HERE = Path(__file__).parent
 
+logging.getLogger("modbus_tk").addHandler(logging.NullHandler())  # else it tells the console of every bad check sum
 
-class TcpPeer:
-    """pyModbusTCP, in threads of its own."""
+
+class Held:
+    """What the units of a peer hold, and what they were asked."""
 
     def __init__(self, units: Units) -> None:
         self.units = {
             unit: {function: dict(words) for function, words in image.items()} for unit, image in units.items()
         }
-        self.requests: list[tuple[int, int, int, int]] = []
+        self.requests: list[Request] = []
+
+    def set(
+        self,
+        unit: int,
+        *,
+        coils: Mapping[int, int] | None = None,
+        discretes: Mapping[int, int] | None = None,
+        holding: Mapping[int, int] | None = None,
+        inputs: Mapping[int, int] | None = None,
+    ) -> None:
+        """Other values at addresses that are there: those of one function all at once, so that no answer is torn."""
+        for function, words in enumerate((coils, discretes, holding, inputs), 1):
+            if not words:
+                continue
+            image = self.units[unit].get(function, {})
+            if strange := sorted(words.keys() - image.keys()):
+                raise KeyError(f"unit {unit} has nothing at {strange} of function {function}")
+            self.units[unit][function] = image | dict(words)
+            self._changed(unit, function)
+
+    def _changed(self, unit: int, function: int) -> None:
+        """For a server that holds the values itself."""
+
+    def asked(self, unit: int, pdu: bytes) -> None:
+        self.requests.append((unit, *struct.unpack(">BHH", pdu[:5].ljust(5, b"\0"))))
+
+
+class TcpPeer(Held):
+    """pyModbusTCP, in threads of its own."""
+
+    def __init__(self, units: Units) -> None:
+        super().__init__(units)
         self.port = 0
 
     async def __aenter__(self) -> "TcpPeer":
-        self.port = free_port()
-        self._server = ModbusServer("127.0.0.1", self.port, no_block=True, data_hdl=_Handler(self))
+        self._server = _TcpServer(self)
         self._server.start()
+        await asyncio.to_thread(self._server.serving.wait)
+        self.port = self._server.port_bound
         return self
 
     async def __aexit__(self, *of: object) -> None:
-        self._server.stop()
+        await asyncio.to_thread(self._server.stop)
 
     def words(self, unit: int, function: int, address: int, count: int) -> Any:
-        self.requests.append((unit, function, address, count))
         if unit not in self.units:
             return DataHandler.Return(exp_code=EXCEPTION_GATEWAY_TARGET)
         image = self.units[unit].get(function, {})
@@ -63,6 +106,48 @@ class TcpPeer:
         if not all(at in image for at in wanted):
             return DataHandler.Return(exp_code=EXCEPTION_ADDRESS)
         return DataHandler.Return(exp_code=0, data=[image[at] for at in wanted])
+
+
+class _TcpServer(ModbusServer):  # type: ignore[misc] # it has no types
+    """On a port that the system picks, quick to stop, and without a thread or a connection left behind."""
+
+    def __init__(self, peer: TcpPeer) -> None:
+        super().__init__("127.0.0.1", 0, no_block=True, data_hdl=_Handler(peer))
+        self.serving: threading.Event = self._evt_running
+        self._peer = peer
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        connections = self._connections
+
+        class Connection(ModbusServer.ModbusService):  # type: ignore[misc] # it has no types
+            def setup(self) -> None:
+                super().setup()
+                connections[threading.current_thread()] = self.request
+
+        self.ModbusService = Connection
+
+    @property
+    def port_bound(self) -> int:
+        port: int = self._service.server_address[1]
+        return port
+
+    def _engine(self, session_data: Any) -> None:
+        self._peer.asked(session_data.request.mbap.unit_id, session_data.request.pdu.raw)
+        super()._engine(session_data)
+
+    def _serve(self) -> None:
+        self.serving.set()
+        try:
+            self._service.serve_forever(poll_interval=STOP_WITHIN)
+        finally:
+            self.serving.clear()
+
+    def stop(self) -> None:
+        super().stop()
+        self._serve_th.join()
+        for thread, connection in list(self._connections.items()):
+            with contextlib.suppress(OSError):  # it has gone already
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 class _Handler(DataHandler):  # type: ignore[misc] # it has no types
@@ -82,6 +167,12 @@ class _Handler(DataHandler):  # type: ignore[misc] # it has no types
     def read_i_regs(self, address: int, count: int, srv_info: Any) -> Any:
         return self._peer.words(srv_info.recv_frame.mbap.unit_id, 4, address, count)
 
+    def write_coils(self, address: int, bits_l: list[bool], srv_info: Any) -> Any:
+        return DataHandler.Return(exp_code=EXCEPTION_FUNCTION)
+
+    def write_h_regs(self, address: int, words_l: list[int], srv_info: Any) -> Any:
+        return DataHandler.Return(exp_code=EXCEPTION_FUNCTION)
+
 
 class PtyPair:
     """Two pseudo-terminals joined by a thread: what is said on one is heard on the other, as on a cable.
@@ -96,6 +187,7 @@ class PtyPair:
         for _ in range(2):
             master, slave = pty.openpty()
             tty.setraw(slave)
+            os.set_blocking(master, False)
             names.append(os.ttyname(slave))
             self._masters.append(master)
             os.close(slave)
@@ -121,7 +213,8 @@ class PtyPair:
                     with contextlib.suppress(OSError):
                         octets = os.read(ready, 4096)
                 if octets:
-                    os.write(other if ready == one else one, octets)
+                    with contextlib.suppress(BlockingIOError):  # nobody reads there: lost, as on a cable
+                        os.write(other if ready == one else one, octets)
                 elif events & select.POLLHUP:
                     threading.Event().wait(0.005)  # nobody has that end open (yet): poll would spin
 
@@ -133,30 +226,48 @@ class PtyPair:
         self.ours.unlink(missing_ok=True)
 
 
-class RtuPeer:
+class RtuPeer(Held):
     """modbus-tk's server on one end of a pair of pseudo-terminals. `port` is the other end."""
 
     def __init__(self, units: Units, folder: Path, name: str = "ttyBus") -> None:
-        self._units = units
-        self._pair = PtyPair(folder, name)
-        self.port = self._pair.ours
+        super().__init__(units)
+        self._folder = folder
+        self._name = name
+        self.port = folder / name
 
     async def __aenter__(self) -> "RtuPeer":
+        self._pair = PtyPair(self._folder, self._name)
         line = serial.Serial(self._pair.theirs, 115200)
-        self._server = modbus_tk.modbus_rtu.RtuServer(line, error_on_missing_slave=False)
-        for unit, image in self._units.items():
+        self._server = modbus_tk.modbus_rtu.RtuServer(line, databank=_Databank(self))
+        for unit, image in self.units.items():
             slave = self._server.add_slave(unit)
             for function, words in image.items():
                 for first, run in runs(words):
-                    name = f"{function}/{first}"
-                    slave.add_block(name, function, first, len(run))  # its block types are numbered as the functions
-                    slave.set_values(name, first, run)
+                    # Its block types are numbered as the functions.
+                    slave.add_block(f"{function}/{first}", function, first, len(run))
+                self._changed(unit, function)
         self._server.start()
         return self
+
+    def _changed(self, unit: int, function: int) -> None:
+        slave = self._server.get_slave(unit)
+        for first, run in runs(self.units[unit][function]):
+            slave.set_values(f"{function}/{first}", first, run)
 
     async def __aexit__(self, *of: object) -> None:
         await asyncio.to_thread(self._server.stop)
         self._pair.close()
+
+
+class _Databank(modbus_tk.modbus.Databank):  # type: ignore[misc] # it has no types
+    def __init__(self, peer: RtuPeer) -> None:
+        super().__init__(error_on_missing_slave=False)
+        self._peer = peer
+
+    def handle_request(self, query: Any, request: bytes) -> Any:
+        with contextlib.suppress(modbus_tk.modbus.ModbusInvalidRequestError):  # that is no request
+            self._peer.asked(*query.parse_request(request))
+        return super().handle_request(query, request)
 
 
 class RtuOverTcpPeer:
@@ -164,12 +275,14 @@ class RtuOverTcpPeer:
 
     def __init__(self, units: Units, folder: Path) -> None:
         self._rtu = RtuPeer(units, folder, "ttyBehindServer")
+        self.requests = self._rtu.requests
+        self.set = self._rtu.set
         self.port = 0
+        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> "RtuOverTcpPeer":
         await self._rtu.__aenter__()
         self._line = os.open(self._rtu.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        self._clients: list[asyncio.StreamWriter] = []
         asyncio.get_running_loop().add_reader(self._line, self._hear)
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -177,25 +290,31 @@ class RtuOverTcpPeer:
 
     def _hear(self) -> None:
         octets = os.read(self._line, 4096)
-        for client in self._clients:
+        for client in self._clients.values():
             client.write(octets)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.append(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients[task] = writer
         try:
             while octets := await reader.read(4096):
                 os.write(self._line, octets)
-        except (ConnectionError, OSError):
+        except (OSError, asyncio.CancelledError):
             pass
         finally:
-            self._clients.remove(writer)
+            del self._clients[task]
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def __aexit__(self, *of: object) -> None:
         self._server.close()
         asyncio.get_running_loop().remove_reader(self._line)
-        for client in self._clients:
-            client.close()
+        clients = list(self._clients)
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
         os.close(self._line)
         await self._rtu.__aexit__()
 
@@ -225,23 +344,28 @@ class LibmodbusPeer:
                 for address, word in words.items()
             )
         )
-        if self._transport == "tcp":
-            where = str(free_port())
-            self.port = int(where)
-        else:
+        if self._transport == "rtu":
             self._pair = PtyPair(self._folder)
-            where, self.port = self._pair.theirs, self._pair.ours
         self._process = await asyncio.create_subprocess_exec(
-            program, self._transport, where, image, stdout=asyncio.subprocess.PIPE
+            program,
+            self._transport,
+            "0" if self._pair is None else self._pair.theirs,
+            image,
+            stdout=asyncio.subprocess.PIPE,
         )
         assert self._process.stdout is not None
-        assert await self._process.stdout.readline() == b"ready\n"
+        said = await self._process.stdout.readline()
+        if not said.startswith(b"ready "):
+            await self.__aexit__(None, None, None)
+            raise RuntimeError(f"libmodbus does not serve: exit status {self._process.returncode}, {said!r}")
+        self.port = int(said.split()[1]) if self._pair is None else self._pair.ours
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._process.kill()
+        if self._process.returncode is None:
+            self._process.kill()
         await self._process.wait()
         if self._pair is not None:
             self._pair.close()
@@ -257,10 +381,16 @@ def libmodbus() -> Path | None:
     flags = subprocess.run(asked, capture_output=True, text=True, check=False)
     if flags.returncode != 0:
         return None
-    program = Path(mkdtemp(prefix="libmodbus-")) / "server"
+    program = Path(_folder_of_this_session().name) / "server"
     command = [compiler, "-Wall", "-Werror", "-O1", "-o", str(program), str(HERE / "libmodbus_server.c")]
     subprocess.run([*command, *flags.stdout.split()], check=True)
     return program
+
+
+@lru_cache(maxsize=1)
+def _folder_of_this_session() -> TemporaryDirectory[str]:
+    """Gone with this process."""
+    return TemporaryDirectory(prefix="libmodbus-")
 
 
 def runs(words: Mapping[int, int]) -> Iterator[tuple[int, list[int]]]:
@@ -276,10 +406,3 @@ def runs(words: Mapping[int, int]) -> Iterator[tuple[int, list[int]]]:
         first, run = address, [words[address]]
     if run:
         yield first, run
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

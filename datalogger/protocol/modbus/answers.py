@@ -6,7 +6,6 @@ later may be given the earlier one's; how that is kept from happening is told in
 """
 
 from collections.abc import Iterator
-from heapq import heappop, heappush
 from typing import Protocol
 
 from msgspec import Struct
