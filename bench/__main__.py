@@ -9,7 +9,7 @@ from bench.figures import show
 SECTIONS = {
     "p1": ("P1, beside dsmr_parser", p1.figures),
     "dlms": ("DLMS, beside gurux-dlms, amshan and dlms-cosem", dlms.figures),
-    "modbus": ("Modbus, beside pymodbus and minimalmodbus", modbus.figures),
+    "modbus": ("Modbus, beside pymodbus, pyModbusTCP and minimalmodbus", modbus.figures),
     "spool": ("The spool", spool.figures),
     "daemon": ("The daemon", lambda: asyncio.run(daemon.figures())),
 }

@@ -1,5 +1,5 @@
 """Modbus: from words to records, many units over TCP, what a slow line allows, and whose answer is taken for whose;
-beside pymodbus and minimalmodbus.
+beside pymodbus, pyModbusTCP and minimalmodbus.
 """
 
 import asyncio
@@ -7,6 +7,7 @@ import contextlib
 import logging
 import random
 import socket
+import statistics
 import struct
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from bench.daemon import schedule_seconds
 from bench.figures import Figure, show
-from bench.peers import Peer, in_turns
+from bench.peers import ROUNDS, Peer, in_turns
 from datalogger.clock import SystemClock
 from datalogger.meters import register_maps
 from datalogger.protocol.checksum import crc16_modbus
@@ -37,7 +38,7 @@ from tests.e2e.harness import Process
 
 MAP = "eastron-sdm630"
 PEER_VENV = ".venv-peer"
-MINIMALMODBUS = "minimalmodbus==2.1.1"
+MINIMALMODBUS, PYMODBUSTCP = "minimalmodbus==2.1.1", "pyModbusTCP==0.3.1"
 
 UNITS = 32
 SECONDS = 30
@@ -45,6 +46,8 @@ BAUD_RATE = 9600
 OCTET = 10 / BAUD_RATE  # 8N1
 LATE_REQUESTS = 50
 TIMEOUT = 0.2  # seconds
+REGISTERS = 80
+TIMES = 50  # a round
 
 REST = """\
 [sink.archive]
@@ -61,6 +64,7 @@ listen = "127.0.0.1:0"
 def figures() -> list[Figure]:
     return [
         _decoding(),
+        asyncio.run(_there_and_back()),
         *asyncio.run(_many_units()),
         *asyncio.run(_slow_line()),
         asyncio.run(_late_answers()),
@@ -119,9 +123,7 @@ def _spoken(script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 async def _many_units() -> list[Figure]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     with tempfile.TemporaryDirectory() as folder, _spoken("modbus_units.py", str(port)) as units:
         assert units.stdin is not None and units.stdout is not None
         units.stdout.readline()
@@ -157,6 +159,47 @@ async def _many_units() -> list[Figure]:
             p99 < 20 and polls >= UNITS * (SECONDS - 1),
         ),
     ]
+
+
+async def _there_and_back() -> Figure:
+    """80 registers over TCP from a server in a process of its own, one request behind the other."""
+    port = _free_port()
+    with _spoken("modbus_units.py", str(port)) as units:
+        assert units.stdout is not None
+        units.stdout.readline()
+        line = TcpLine("127.0.0.1", port, Duration(5))
+        conversation = Conversation(line, Wire("tcp"), SystemClock(), pace=Pace(), reject=lambda rejected: None)
+        await conversation.open()
+        request, marks = Request(1, 4, 0, REGISTERS), [Request(1, 4, 0, 2)]
+        await conversation.ask(request, marks, timeout=5)
+        client = AsyncModbusTcpClient("127.0.0.1", port=port)
+        await client.connect()
+        ours, theirs, others = [], [], []
+        with Peer(PEER_VENV, (PYMODBUSTCP,), "peer_pymodbustcp.py", str(port), str(REGISTERS), str(TIMES)) as peer:
+            for _ in range(ROUNDS):
+                began = time.perf_counter()
+                for _ in range(TIMES):
+                    await conversation.ask(request, marks, timeout=5)
+                middle = time.perf_counter()
+                for _ in range(TIMES):
+                    await client.read_input_registers(0, count=REGISTERS)
+                ours.append((middle - began) / TIMES)
+                theirs.append((time.perf_counter() - middle) / TIMES)
+                others.append(await asyncio.to_thread(peer.round, "ask") / TIMES)
+        client.close()
+        await conversation.close()
+    our, their, other = (statistics.median(each) * 1e6 for each in (ours, theirs, others))
+    return Figure(
+        f"{REGISTERS} registers over TCP, there and back",
+        f"{our:.0f} µs, pymodbus {their:.0f} µs, pyModbusTCP {other:.0f} µs (without asyncio)",
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 async def _slow_line() -> list[Figure]:

@@ -1,4 +1,6 @@
-"""What a running daemon has imported: not the cipher library without keys, nothing of pushes without a push."""
+"""What a running daemon has imported: not the cipher library without keys, nothing of pushes without a push, nothing of
+Modbus without a meter that is asked.
+"""
 
 import re
 from pathlib import Path
@@ -35,6 +37,7 @@ async def test_telegrams_import_neither_the_cipher_library_nor_what_reads_pushes
     assert "datalogger.meters.decoder" in modules
     assert not ciphers(modules)
     assert not {"datalogger.meters.pushes", "datalogger.meters.profiles", "datalogger.meters.lint"} & modules
+    assert not [module for module in modules if "modbus" in module]  # ours neither
 
 
 async def test_plain_pushes_do_not_import_the_cipher_library(tmp_path: Path, cable: Cable) -> None:
