@@ -29,10 +29,6 @@ _OF_SOME_REGISTER = frozenset((ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE))
 _EARLY = 0.001  # seconds; the grid is exact but for the rounding of floats
 
 
-Answered = tuple[Block, Sequence[int]]
-"""A block, and the words that stand there."""
-
-
 class Asked:
     """A block, and when it is wanted next, on the monotonic clock.
 
@@ -40,14 +36,19 @@ class Asked:
     struck: and was refused the last time
     """
 
-    __slots__ = ("block", "due", "interval", "known", "struck")
+    __slots__ = ("block", "decoder", "due", "interval", "known", "struck")
 
     def __init__(self, block: Block, interval: float, due: float = 0.0) -> None:
         self.block = block
+        self.decoder = BlockDecoder(block)
         self.interval = interval
         self.due = due
         self.known = False
         self.struck = False
+
+
+Answered = tuple[Asked, Sequence[int]]
+"""What was asked, and the words that stand there."""
 
 
 class PolledMeter:
@@ -66,7 +67,6 @@ class PolledMeter:
         self._whole = _blocks(found, options)
         self._asked = list(self._whole)
         self._whole_again: float | None = None
-        self._decoders: dict[Block, BlockDecoder] = {}
         self._deadbands = _deadbands(found, options)
         self._said: dict[str, tuple[Decimal | None, float]] = {}
         self.marks = marks(unit, [one.block for one in self._asked], found.limits.most, also)
@@ -112,17 +112,11 @@ class PolledMeter:
 
     def records(self, answers: Sequence[Answered], now: float) -> tuple[Record, ...]:
         """What these answers mean, without what has not changed beyond its deadband; in the order of the addresses."""
-        ordered = sorted(answers, key=lambda answer: (answer[0].function, answer[0].address))
-        records = decoded((self._decoder(block), words) for block, words in ordered)
+        ordered = sorted(answers, key=lambda answer: (answer[0].block.function, answer[0].block.address))
+        records = decoded((asked.decoder, words) for asked, words in ordered)
         if not self._deadbands:
             return tuple(records)
         return tuple(record for record in records if self._is_news(record, now))
-
-    def _decoder(self, block: Block) -> BlockDecoder:
-        decoder = self._decoders.get(block)
-        if decoder is None:
-            decoder = self._decoders[block] = BlockDecoder(block)
-        return decoder
 
     def _is_news(self, record: Record, now: float) -> bool:
         deadband = self._deadbands.get(record.name)

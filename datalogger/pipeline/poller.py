@@ -193,7 +193,7 @@ class Poller:
         while due:
             asked = due.popleft()
             try:
-                answers.append((asked.block, await self._ask(meter.request(asked.block), meter.marks, meter.pause)))
+                answers.append((asked, await self._ask(meter.request(asked.block), meter.marks, meter.pause)))
                 meter.answered(asked, began)
             except Refused as refused:
                 if refused.code in NOT_THERE:

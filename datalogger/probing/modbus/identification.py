@@ -220,7 +220,7 @@ class Identification:
         for asked in meter.due(0.0):
             words = yield from self._ask(meter.request(asked.block), meter.marks if also else ())
             if words is not None:
-                answers.append((asked.block, words))
+                answers.append((asked, words))
         return meter.records(answers, 0.0)
 
     def _ask(self, request: Request, marks: Sequence[Request] = ()) -> Generator[Question, Words, Words]:
