@@ -3,7 +3,6 @@
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from datalogger.config.polling import UnitOptions
-from datalogger.errors import SourceError
 from datalogger.pipeline.polled_meter import PolledMeter
 from datalogger.protocol.modbus import register_types, sunspec
 from datalogger.protocol.modbus.answers import Request
@@ -16,6 +15,10 @@ raises."""
 
 # Registers that no part of a chain of SunSpec models has which is read in one piece.
 _SUNSPEC_MARKS = range(4, 36, 2)
+
+
+class NotKnown(Exception):
+    """The unit answers, and is nothing that could be read with what the configuration says."""
 
 
 class PolledUnit:
@@ -57,7 +60,7 @@ class PolledUnit:
         self.meters = []
 
     async def identify(self, ask: Ask) -> None:
-        """Find out which meters these are. SourceError where there is none that could be read."""
+        """Find out which meters these are. NotKnown where there is none that could be read."""
         self.doubts = ""
         self.meters = await (self._chain(ask) if self._map is None else self._single(self._map, ask))
 
@@ -86,7 +89,7 @@ class PolledUnit:
         devices = await self._discover(ask)
         if not devices:
             known = ", ".join(map(str, self._models))
-            raise SourceError(
+            raise NotKnown(
                 f"unit {self.address} is no SunSpec device, or has none of the models {known}: "
                 "is SunSpec switched on in it, and is the unit right?"
             )

@@ -15,7 +15,7 @@ from datalogger.pipeline.hints import HINTS
 from datalogger.pipeline.hub import Hub
 from datalogger.pipeline.opening import opened
 from datalogger.pipeline.polled_meter import ASK_AGAIN, Answered, PolledMeter
-from datalogger.pipeline.polled_unit import PolledUnit
+from datalogger.pipeline.polled_unit import NotKnown, PolledUnit
 from datalogger.protocol.framing import Reason, Rejected
 from datalogger.protocol.modbus.answers import Request
 from datalogger.protocol.modbus.register_map import Register
@@ -36,6 +36,12 @@ ATTEMPTS = 2
 # polls without an answer it is asked less and less often, at least every so many seconds.
 PATIENCE = 3
 LONGEST_REST = 30.0
+
+
+# Of what is told by its consequence: a unit that is gone, registers that are not there. Counted all the same.
+_TOLD_OTHERWISE = frozenset(
+    (Reason.NO_ANSWER, Reason.EXCEPTION_1, Reason.EXCEPTION_2, Reason.EXCEPTION_3, Reason.EXCEPTION_4)
+)
 
 
 class Poller:
@@ -118,7 +124,7 @@ class Poller:
             if not there and self._clock.monotonic() - self._conversation.heard_at >= self._silence:
                 raise SourceError(
                     f"no octet for {self._silence:.0f} s, though units are asked; opening the line again "
-                    "(is the cable in, are A and B the right way round, and are speed, parity and unit right?)"
+                    "(is it on, and is the unit right? On RS-485: the cable, A and B, speed and parity?)"
                 )
 
     async def _sleep_until(self, due: float) -> None:
@@ -139,7 +145,7 @@ class Poller:
             rest = min(unit.interval * 2 ** (unit.failures - PATIENCE), max(LONGEST_REST, unit.interval))
         passed = (max(now, before + rest) - self._grid) // unit.interval
         unit.due = self._grid + (passed + 1) * unit.interval
-        missed = round((unit.due - before) / unit.interval) - 1 if before and not rest else 0
+        missed = round((unit.due - before) / unit.interval) - 1 if before and there else 0
         if missed > 0:
             self._metrics.add("datalogger_polls_missed_total", self.name, amount=missed)
             self._log.warning(
@@ -157,11 +163,10 @@ class Poller:
         try:
             if not unit.identified:
                 await self._identify(unit)
-                heard = True
             for meter in unit.meters:
                 heard = await self._poll_meter(meter, began) or heard
         except NoAnswer as error:
-            if not error.damaged:
+            if not (heard or error.damaged):
                 self._lost(unit)
                 return False
         self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=1)
@@ -178,8 +183,7 @@ class Poller:
 
         try:
             await unit.identify(ask)
-        except SourceError as error:
-            # This unit's fault, not the line's: its neighbours are read on.
+        except NotKnown as error:  # its neighbours on the line are read on
             self._log.error("cannot read", error=str(error), repeats=f"unit:{self.name}:{unit.address}")
             raise NoAnswer(None, damaged=False) from None
         if unit.doubts:
@@ -273,6 +277,8 @@ class Poller:
         if rejected.reason is Reason.PADDING:
             return
         self._metrics.add("datalogger_frames_rejected_total", self.name, rejected.reason)
+        if rejected.reason in _TOLD_OTHERWISE:
+            return
         mend = {"mend": HINTS[rejected.reason]} if rejected.reason in HINTS else {}
         self._log.warning(
             "rejected",
