@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, get_args, get_origin
 
 from msgspec import Struct
@@ -34,10 +35,14 @@ def told(error: str, document: dict[str, Any], form: type[Struct], named: Callab
         inner = f"{path}.{missing['name']}"
         return f"{named(inner, document)}: is missing"
     value = _value_at(path, document)
-    shown = "" if value is None or isinstance(value, dict | list) else f"{value!r}: "
+    shown = "" if value is None or isinstance(value, dict | list) else f"{_as_written(value)}: "
     if _INVALID.fullmatch(what) and isinstance(value, str | int) and (words := [*map(str, _words_at(path, form))]):
         what = f"not known; {_instead(str(value), words)}"
     return f"{place}: {shown}{what}".removeprefix(": ")
+
+
+def _as_written(value: object) -> str:
+    return str(value) if isinstance(value, Decimal) else repr(value)
 
 
 def _instead(word: str, known: list[str]) -> str:

@@ -14,6 +14,9 @@ from datalogger.words import Duration
 
 MOST_POWER = 30  # of ten, of a scale or an offset: beyond it somebody slipped
 
+# By the words of an integer: how many digits its scale may have, so that the product still has room in 64 bits.
+MOST_DIGITS = {1: 14, 2: 9, 4: 9}
+
 _ADDRESSES = 0x10000
 _SERIAL = re.compile(r"(\d+)/([78])([neo])([12])", re.IGNORECASE)
 
@@ -49,14 +52,27 @@ def _option(option: Options) -> Iterator[str]:
             serial_settings(option.serial)
         except ValueError as error:
             yield f"option.default-serial-params: {error}"
-    for key, text, most in (("default-modbus-addr", option.address, 255), ("default-tcp-port", option.port, 65535)):
-        if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= most):
-            yield f'option.{key}: "{text}": expected a number up to {most}, as a text: "{1 if most == 255 else 502}"'
+    for key, text, allowed, such_as in (
+        ("default-modbus-addr", option.address, range(256), "1"),
+        ("default-tcp-port", option.port, range(1, 65536), "502"),
+    ):
+        if text is not None and not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) in allowed):
+            yield (
+                f'option.{key}: "{text}": expected a number from {allowed.start} to {allowed.stop - 1}, '
+                f'as a text: "{such_as}"'
+            )
 
 
 def _names(found: RegisterMap) -> Iterator[str]:
     for name in _twice(register.name for register in found.reg):
         yield f'register "{name}": stands there twice: give one of them another name'
+    names = {register.name for register in found.reg}
+    for register in found.reg:
+        if not register.name.isprintable() or register.name != register.name.strip():
+            yield f"register {register.name!r}: name: expected letters, digits and signs, without a blank at its ends"
+        if register.split is not None:
+            for half in names & {f"{register.name}_import", f"{register.name}_export"}:
+                yield f'register "{half}": that is what a half of "{register.name}" is called: give it another name'
     given = [(name, register.name) for register in found.reg for name in _logical_names(register)]
     owners: dict[str, str] = {}
     for name, owner in given:
@@ -104,8 +120,13 @@ def _number(register: Register) -> Iterator[str]:
     for key, number in (("scale", register.scale), ("offset", register.offset)):
         if not number.is_finite() or abs(number.adjusted()) > MOST_POWER:
             yield f"{key}: {number}: expected a number such as 0.1"
-    if register.scale == 0:
-        yield "scale: 0: everything would be 0; leave it out for 1"
+        elif key == "scale" and number == 0:
+            yield "scale: 0: everything would be 0; leave it out for 1"
+        elif not kind.real and len(number.normalize().as_tuple().digits) > MOST_DIGITS[kind.words]:
+            yield (
+                f"{key}: {number}: {MOST_DIGITS[kind.words]} digits are all that leave room for a {register.type}: "
+                "write fewer"
+            )
     if register.kind == "analog":
         return
     if kind.real:
@@ -136,6 +157,10 @@ def _ours(register: Register) -> Iterator[str]:
         yield f"deadband: {register.deadband}: expected 0 or more, in {register.unit or 'the unit of the register'}"
     if register.interval is not None:
         yield from _duration("interval", register.interval)
+    if register.inverted and register.split is None:
+        yield "inverted: says which half of a split is which, and there is none; to turn the sign, write scale = -1"
+    if register.absolute and register.split is not None:
+        yield "absolute: without its sign there is nothing to split: leave one of them out"
     if register.scale_register is not None and (TYPES[register.type].real or register.kind != "analog"):
         yield "scale_register: only an integer has one"
 

@@ -1,11 +1,15 @@
 """The built-in maps against the facts, typed from them by hand: address, type, scale, unit and logical name."""
 
 import re
+from decimal import Decimal
 
 import pytest
 
 from datalogger.meters import register_maps
-from datalogger.protocol.modbus.register_map import Register, RegisterMap
+from datalogger.protocol.modbus import units
+from datalogger.protocol.modbus.decoding import BlockDecoder, decoded
+from datalogger.protocol.modbus.read_plan import plan
+from datalogger.protocol.modbus.register_map import Limits, Register, RegisterMap
 
 MAPS = register_maps.load()
 MODELS = register_maps.sunspec_models()
@@ -157,3 +161,58 @@ def test_what_a_meter_counts_as_imported_is_imported(number: int) -> None:
     by_address = {register.addr: register for register in MODELS[number].reg}
     assert (by_address[46].obis, by_address[38].obis) == ("1-0:1.8.0", "1-0:2.8.0")
     assert not by_address[18].inverted
+
+
+# map, register: name, address, function, octets as they stand there, the number that they mean
+READINGS = """\
+eastron-sdm120 voltage_l1 0x00 4 43668000 230.5 V
+eastron-sdm630 energy_import 0x48 4 449A4000 1234000 Wh
+carlo-gavazzi-em24 energy_import 0x3E 4 30390000 1234500 Wh
+carlo-gavazzi-em24-ethernet energy_import 0x34 4 4E200001 8553600 Wh
+carlo-gavazzi-et112 power_total 0x04 4 FB2EFFFF -123.4 W
+carlo-gavazzi-em530 frequency 0x53C 4 C3510000 50.001 Hz
+abb-b23 energy_import 0x5000 3 0000000000003039 123450 Wh
+abb-b23 power_total 0x5B14 3 FFFFFF38 -2 W
+abb-b23 frequency 0x5B2C 3 1389 50.01 Hz
+"""
+
+
+@pytest.mark.parametrize("line", READINGS.splitlines())
+def test_what_stands_in_a_meter_is_what_it_means(line: str) -> None:
+    name, register_name, address, function, octets, number, unit = line.split()
+    (register,) = (one for one in MAPS[name].reg if one.name == register_name)
+    assert (register.addr, register.reads) == (int(address, 16), int(function))
+    (block,) = plan([register], Limits())
+    stands = [int(octets[at : at + 4], 16) for at in range(0, len(octets), 4)]
+    record, *_ = decoded([(BlockDecoder(block), stands)])
+    assert (record.physical, record.unit) == (Decimal(number), unit)
+
+
+@pytest.mark.parametrize("found", MAPS.values(), ids=lambda found: found.id)
+def test_one_name_is_one_thing_in_all_maps(found: RegisterMap) -> None:
+    """The same logical name and the same unit, so that whoever reads two kinds of meter needs one table."""
+    for register in found.reg:
+        for other in MAPS.values():
+            for one in other.reg:
+                if one.name == register.name:
+                    assert one.kind == register.kind, (other.id, one.name)
+                    assert not (one.obis and register.obis) or one.obis == register.obis, (other.id, one.name)
+                    mine, others = units.parse(register.unit), units.parse(one.unit)
+                    assert mine is not None and others is not None and mine[0] == others[0], (other.id, one.name)
+
+
+@pytest.mark.parametrize("found", MAPS.values(), ids=lambda found: found.id)
+def test_the_plan_of_a_map_keeps_to_the_meter(found: RegisterMap) -> None:
+    blocks = plan(found.reg, found.limits, found.forbidden)
+    assert sorted(one.name for block in blocks for one in block.registers) == sorted(one.name for one in found.reg)
+    assert all(block.count <= found.limits.most for block in blocks)
+
+
+@pytest.mark.parametrize("number", MODELS)
+def test_a_sunspec_model_reads_no_further_than_it_is_long(number: int) -> None:
+    model = MODELS[number]
+    assert model.length == {1: 50, 11: 60, 2: 105}[number // 10 if number // 10 == 11 else number // 100]
+    for register in model.reg:
+        assert register.addr >= 2 and register.end <= model.length + 2
+        if register.scale_register is not None:
+            assert register.end <= register.scale_register < model.length + 2

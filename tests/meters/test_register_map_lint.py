@@ -6,7 +6,9 @@ import pytest
 
 from datalogger.meters import register_map_lint, register_maps
 from datalogger.meters.register_map_lint import serial_settings
-from datalogger.protocol.modbus.register_map import RegisterMap
+from datalogger.protocol.modbus.decoding import BlockDecoder, decoded
+from datalogger.protocol.modbus.read_plan import plan
+from datalogger.protocol.modbus.register_map import Limits, RegisterMap
 
 POWER = '[[reg]]\nname = "power"\naddr = 0\ntype = "s32"\n'
 
@@ -108,11 +110,11 @@ def test_the_built_in_sunspec_models_have_no_fault(model: Any) -> None:
         ),
         (
             POWER + '[option]\ndefault-modbus-addr = "256"',
-            'option.default-modbus-addr: "256": expected a number up to 255, as a text: "1"',
+            'option.default-modbus-addr: "256": expected a number from 0 to 255, as a text: "1"',
         ),
         (
             POWER + '[option]\ndefault-tcp-port = "modbus"',
-            'option.default-tcp-port: "modbus": expected a number up to 65535, as a text: "502"',
+            'option.default-tcp-port: "modbus": expected a number from 1 to 65535, as a text: "502"',
         ),
         (
             POWER + '[identity]\nserial = { addr = 9, type = "text" }',
@@ -143,3 +145,73 @@ def test_the_halves_of_a_power_have_logical_names_of_their_own() -> None:
 )
 def test_serial_parameters_are_read_as_the_egauge_writes_them(text: str, settings: str) -> None:
     assert str(serial_settings(text)) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            POWER + 'scale = "sNaN"',
+            'register "power": scale: sNaN: expected a number such as 0.1',
+        ),
+        (
+            POWER + "scale = 0.277777777777777778",
+            'register "power": scale: 0.277777777777777778: 9 digits are all that leave room for a s32: write fewer',
+        ),
+        (
+            POWER + "offset = 1234567890123456",
+            'register "power": offset: 1234567890123456: 9 digits are all that leave room for a s32: write fewer',
+        ),
+        (
+            POWER + "inverted = true",
+            'register "power": inverted: says which half of a split is which, and there is none; '
+            "to turn the sign, write scale = -1",
+        ),
+        (
+            POWER + 'absolute = true\nsplit = { import = "1-0:1.7.0", export = "1-0:2.7.0" }',
+            'register "power": absolute: without its sign there is nothing to split: leave one of them out',
+        ),
+        (
+            POWER + 'split = { import = "1-0:1.7.0", export = "1-0:2.7.0" }\n'
+            '[[reg]]\nname = "power_export"\naddr = 9\ntype = "u16"',
+            'register "power_export": that is what a half of "power" is called: give it another name',
+        ),
+        (
+            POWER.replace('"power"', '"a\\nb"'),
+            "register 'a\\nb': name: expected letters, digits and signs, without a blank at its ends",
+        ),
+        (
+            POWER + '[option]\ndefault-tcp-port = "0"',
+            'option.default-tcp-port: "0": expected a number from 1 to 65535, as a text: "502"',
+        ),
+        (
+            POWER + '[option]\ndefault-serial-params = "9600/9n1"',
+            'option.default-serial-params: "9600/9n1": expected <baud>/<bits><n|e|o><stop>, such as "9600/8n1"',
+        ),
+        (
+            POWER + 'unit = "W"\ndeadband = nan',
+            'register "power": deadband: NaN: expected 0 or more, in W',
+        ),
+    ],
+)
+def test_what_would_be_found_out_only_when_it_is_read_is_a_fault_too(text: str, told: str) -> None:
+    assert faults(text) == [told]
+
+
+@pytest.mark.parametrize(
+    "line", ["scale = 0.000277777778", "scale = 1000000000000", "offset = -273.15", "scale = -1e-30"]
+)
+def test_a_number_that_leaves_room_is_right(line: str) -> None:
+    assert faults(POWER + line) == []
+
+
+@pytest.mark.parametrize("kind", ["u16", "s16", "u32", "s32l"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_with_as_many_digits_as_are_allowed_every_number_of_the_type_is_scaled(kind: str, sign: str) -> None:
+    words = 1 if kind.endswith("16") else 2
+    text = POWER.replace("s32", kind) + f"scale = {sign}0.{'9' * register_map_lint.MOST_DIGITS[words]}"
+    assert faults(text) == []
+    (block,) = plan(register_maps.parse(text, "mine.toml", "mine.toml").reg, Limits())
+    for stands in ([0xFFFF] * words, [0x8000] * words, [0x7FFF] * words):
+        (record,) = decoded([(BlockDecoder(block), stands)])
+        assert not record.unscaled

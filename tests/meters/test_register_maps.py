@@ -177,3 +177,55 @@ def test_no_map_is_called_sunspec(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no directory of register maps"):
         register_maps.load(tmp_path / "none")
+
+
+def test_the_sample_of_the_reference_is_told_where_two_of_its_registers_overlap(tmp_path: Path) -> None:
+    """As it is printed there: an u32 at 0 takes up 0 and 1."""
+    sample = EGAUGE.replace('"addr":2,', '"addr":1,')
+    assert told(tmp_path, sample, "mine.json") == (
+        'mine.json: register "temp": addr: 1 (0x0001) is inside "irradiance", which takes up 0 to 1 (function 4)'
+    )
+
+
+@pytest.mark.parametrize("name", ["mine.toml", "mine.json"])
+@pytest.mark.parametrize("number", ["0.1", "0.001", "0.3", "1e-7", "123456789.0125", "-2.5"])
+def test_a_number_is_what_is_written_to_the_last_digit(tmp_path: Path, name: str, number: str) -> None:
+    toml = f'[[reg]]\nname = "x"\naddr = 0\ntype = "float"\nscale = {number}\noffset = {number}\n'
+    json = f'{{"reg": [{{"name": "x", "addr": 0, "type": "float", "scale": {number}, "offset": {number}}}]}}'
+    (one,) = read(tmp_path, toml if name.endswith("toml") else json, name).reg
+    assert (one.scale, one.offset) == (Decimal(number), Decimal(number))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"reg": [{"name": "x", "addr": 16.0, "type": "u16"}]}', 'register "x": addr: 16.0: Expected `int`'),
+        (
+            '{"reg": [{"name": "x", "addr": 0, "type": "u16", "scale": NaN}]}',
+            'register "x": scale: NaN: expected a number',
+        ),
+        ('{"reg": [{"name": "x", "addr": 0, "type": "u16", "scale": true}]}', 'register "x": scale: True: Expected'),
+        ('{"reg": [{"name": "x", "addr": 0}]}', 'register "x": type: is missing'),
+        ('{"reg": [7]}', "register number 1: 7: Expected `object`"),
+        ('{"reg": {}}', "reg: Expected `array`, got `object`"),
+        ("{}", "reg: empty: a map has at least one register"),
+        ("null", 'expected {"option": …, "reg": […]}'),
+        ("", "not JSON: Expecting value"),
+    ],
+)
+def test_a_json_that_is_no_map_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    problem = told(tmp_path, text, "mine.json")
+    assert problem.startswith("mine.json: ")
+    assert said in problem
+    assert "\n" not in problem
+
+
+def test_a_mark_of_byte_order_is_no_fault(tmp_path: Path) -> None:
+    for name, text in (("mine.json", EGAUGE), ("mine.toml", OURS)):
+        assert len(read(tmp_path, "\ufeff" + text, name).reg) == 2
+
+
+def test_a_directory_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"mine\.toml: cannot be read: Is a directory"):
+        register_maps.load(tmp_path)

@@ -19,8 +19,11 @@ EXCEPTION = 0x80  # set in the function code of an answer that is a refusal
 # What an answer to one of our functions may say in its octet count: a PDU has 253 octets, two of them before the data.
 MOST_DATA = 251
 
-# Of an RTU frame: unit, PDU, check sum. What stands further back than that in a line without a frame begins none.
+# Of an RTU frame: unit, PDU, check sum.
 MOST_FRAME = 256
+
+# Octets that may be held back: of an answer that is still coming, and before it whole frames of others.
+MOST_HELD = 3 * MOST_FRAME
 
 _READS = (1, 2, 3, 4)
 _HEAD = 7  # octets of the MBAP header: transaction, protocol, length, unit
@@ -89,8 +92,12 @@ def _judge(unit: int, pdu: bytes, octets: bytes, request: Request) -> Event:
     """Of a whole, sound frame."""
     if unit != request.unit:
         return Rejected(Reason.WRONG_UNIT, octets, f"from unit {unit}, and {request} was asked")
-    if pdu[0] == request.function | EXCEPTION and len(pdu) == 2:
-        return Refusal(pdu[1], octets)
+    if pdu[0] == request.function | EXCEPTION:
+        if len(pdu) == 2:
+            return Refusal(pdu[1], octets)
+        return Rejected(
+            Reason.LENGTH, octets, f"an exception answer of {len(pdu)} octets, 2 are all it has ({request})"
+        )
     if pdu[0] != request.function:
         return Rejected(Reason.WRONG_FUNCTION, octets, f"function {pdu[0]:#04x} answered, and {request} was asked")
     if len(pdu) < 2 or pdu[1] != len(pdu) - 2 or pdu[1] != request.data_octets:
@@ -202,7 +209,7 @@ class RtuListening:
 
     def _far_behind(self) -> Iterator[Event]:
         """Give up what is so far behind that every frame that begins there would have ended."""
-        while self._at >= 2 * MOST_FRAME:
+        while self._at >= MOST_HELD - MOST_FRAME:
             frames = list(self._others(MOST_FRAME))
             yield from frames or [self._cut(MOST_FRAME, Reason.NOISE, "octets that are no answer")]
 

@@ -160,6 +160,7 @@ def _integer(register: Register, obis: Obis) -> _RecordOf:
 def _real(register: Register, obis: Obis) -> _RecordOf:
     """As the meter sent it, where a power of ten is all that is between; else the nearest float."""
     name, absent, absolute = register.name, _patterns(register), register.absolute
+    code = f">{TYPES[register.type].code}"
     multiplier, addend, scaler, unit = meaning(register)
     plain = multiplier == 1 and addend == 0
     offset, scale = Fraction(register.offset), Fraction(register.scale)
@@ -167,9 +168,13 @@ def _real(register: Register, obis: Obis) -> _RecordOf:
         _, scaler = units.parse(register.unit) or ("", 0)
 
     def real(raw: int | float, factors: Factors) -> Record:
-        if raw - raw != 0 or (absent and raw in absent):  # NaN and the infinities: minus themselves they are NaN
+        # NaN and the infinities: minus themselves they are NaN. The markers are bits: -0.0 is not 0.0.
+        if raw - raw != 0 or (absent and struct.pack(code, raw) in absent):
             return Record(obis, unit=unit, not_measured=True, name=name)
-        number = raw if plain else float((Fraction(raw) + offset) * scale)
+        try:
+            number = raw if plain else float((Fraction(raw) + offset) * scale)
+        except OverflowError:  # no float could hold it
+            return Record(obis, None, unit=unit, real=raw, unscaled=True, name=name)
         if absolute:
             number = abs(number)
         return Record(obis, None, scaler, unit, real=number, name=name)
@@ -184,11 +189,9 @@ def _signed(register: Register) -> frozenset[int]:
     return frozenset(raw - 2 * half if kind.signed and raw >= half else raw for raw in register.absent)
 
 
-def _patterns(register: Register) -> frozenset[float]:
-    """The absent markers of a float: what these bits are as one."""
-    kind = TYPES[register.type]
-    octets = [raw.to_bytes(2 * kind.words, "big") for raw in register.absent]
-    return frozenset(struct.unpack(f">{kind.code}", one)[0] for one in octets)
+def _patterns(register: Register) -> frozenset[bytes]:
+    """The absent markers of a float, high word first."""
+    return frozenset(raw.to_bytes(2 * TYPES[register.type].words, "big") for raw in register.absent)
 
 
 def _name(text: str) -> Obis:
@@ -213,8 +216,8 @@ def _halves(register: Register) -> Callable[[Record], Iterator[Record]] | None:
                     obis, max(sign * whole.value, 0), whole.scaler, whole.unit, unscaled=whole.unscaled, name=name
                 )
             elif whole.real is not None:
-                real = sign * whole.real
-                yield Record(obis, None, whole.scaler, whole.unit, real=real if real > 0 else 0.0, name=name)
+                real = sign * whole.real if sign * whole.real > 0 else 0.0
+                yield Record(obis, None, whole.scaler, whole.unit, real=real, unscaled=whole.unscaled, name=name)
             else:
                 yield Record(obis, unit=whole.unit, not_measured=True, name=name)
 

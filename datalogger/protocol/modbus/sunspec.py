@@ -73,6 +73,8 @@ def _chain(unit: int, at: int, models: Mapping[int, Model]) -> Reading:
         if head is None or head[0] == END:
             break
         number, length = head
+        if at + _HEAD + length > 0x10000:
+            break
         if number == COMMON:
             words = yield Request(unit, HOLDING_REGISTERS, at, min(length, _COMMON_LENGTH) + _HEAD)
             common = {key: text((words or [])[first : first + count]) for key, (first, count) in _TEXTS.items()}

@@ -22,11 +22,13 @@ _PREFIXED: dict[str, Scale] = {
     "Ω": ("ohm", 0), "Ohm": ("ohm", 0), "ohm": ("ohm", 0), "ohms": ("ohm", 0),
     "W/m²": ("W/m2", 0), "W/m2": ("W/m2", 0), "W/m^2": ("W/m2", 0),
     "Wh/m²": ("Wh/m2", 0), "Wh/m2": ("Wh/m2", 0), "Wh/m^2": ("Wh/m2", 0),
-    "g": ("kg", -3), "g/s": ("kg/s", -3), "g·s": ("kg·s", -3), "t": ("kg", 3),
-    "T": ("kg", 3), "T/s": ("kg/s", 3), "T·s": ("kg·s", 3),
+    "g": ("kg", -3), "g/s": ("kg/s", -3), "g·s": ("kg·s", -3),
     "L": ("m3", -3), "l": ("m3", -3), "L/s": ("m3/s", -3), "l/s": ("m3/s", -3), "L/h": ("m3/h", -3),
-    "l/h": ("m3/h", -3), "bar": ("bar", 0), "m/h": ("m/h", 0),
+    "l/h": ("m3/h", -3), "bar": ("bar", 0), "m/h": ("m/h", 0), "J/h": ("J/h", 0),
 }  # fmt: skip
+
+# Tonnes. With a small prefix everybody else means a tesla.
+_HEAVY: dict[str, Scale] = {"t": ("kg", 3), "T": ("kg", 3), "T/s": ("kg/s", 3), "T·s": ("kg·s", 3)}
 
 _PLAIN: dict[str, Scale] = {
     **dict.fromkeys(("m³", "m3", "m^3"), ("m3", 0)),
@@ -47,7 +49,7 @@ _PLAIN: dict[str, Scale] = {
     "ppm": ("ppm", 0), "ppm·s": ("ppm·s", 0), "AQI": ("AQI", 0), "AQI·s": ("AQI·s", 0),
     "hp": ("hp", 0), "Btu": ("BTU", 0), "BTU": ("BTU", 0), "Btu/h": ("BTU/h", 0), "BTU/h": ("BTU/h", 0),
     "MBH": ("BTU/h", 3),
-    "therm": ("thm(US)", 0), "therm/h": ("thm(US)/h", 0), "J/h": ("J/h", 0), "kJ/h": ("J/h", 3),
+    "therm": ("thm(US)", 0), "therm/h": ("thm(US)/h", 0), "dm³": ("m3", -3), "dm3": ("m3", -3),
     "lb": ("lb", 0), "lbs": ("lb", 0), "lbs/s": ("lb/s", 0), "lbs·s": ("lb·s", 0),
     "gal": ("gal(US)", 0), "gal/s": ("gal(US)/s", 0), "gpm": ("gal(US)/min", 0), "gph": ("gal(US)/h", 0),
     "ft³": ("ft3", 0), "ft3": ("ft3", 0), "ft^3": ("ft3", 0), "ft³/h": ("ft3/h", 0), "ft3/h": ("ft3/h", 0),
@@ -62,6 +64,8 @@ _PLAIN: dict[str, Scale] = {
 SPELLINGS: dict[str, Scale] = {
     **{prefix + unit: (base, power + more)
        for unit, (base, more) in _PREFIXED.items() for prefix, power in _PREFIXES.items()},
+    **{prefix + unit: (base, power + more)
+       for unit, (base, more) in _HEAVY.items() for prefix, power in _PREFIXES.items() if power >= 0},
     **_PLAIN,
 }  # fmt: skip
 """Spelling → symbol ("" where there is none) and power of ten: one written unit is 10^power of the symbol."""

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datalogger.protocol.framing import Reason, Rejected
-from datalogger.protocol.modbus.answers import Answer, Event, Listening, Refusal, Request, RtuListening, TcpListening
+from datalogger.protocol.modbus.answers import (
+    MOST_HELD,
+    Answer,
+    Event,
+    Listening,
+    Refusal,
+    Request,
+    RtuListening,
+    TcpListening,
+)
 from tests.protocol.invariants import PLACES, cut
 from tests.sources.modbus.bus import crc
 
@@ -235,8 +244,151 @@ def test_a_flood_costs_no_more_than_its_length(make: Make) -> None:
         if listening.broken:
             return
     assert time.monotonic() - began < 5  # a square would take minutes
-    assert len(flood) - given_up <= 256
+    assert len(flood) - given_up <= MOST_HELD
 
 
 def test_every_reason_is_one_of_the_bounded_set() -> None:
     assert {"late", "wrong_unit", "wrong_function", "no_answer", "closed"} <= {str(reason) for reason in Reason}
+
+
+def test_an_exchange_of_the_specification_is_heard() -> None:
+    """Unit 17, registers 40108 to 40110, with the check sums that are printed there."""
+    request = Request(0x11, 3, 0x6B, 3)
+    listening = RtuListening(request, echo=bytes.fromhex("1103006B00037687"))
+    (answer,) = heard(listening, [bytes.fromhex("110306AE415652434049AD")])
+    assert isinstance(answer, Answer)
+    assert answer.pdu.hex().upper() == "0306AE4156524340"
+
+
+LONG = Request(17, 4, 0x10, 20)
+INNER = [rtu("8402"), rtu("0402" + "1122"), rtu(SOUND, 18), rtu("8302", 18), b"\x11\x04\x28", b"\x11\x84", b"\x11\x04"]
+
+
+def one_by_one(octets: bytes) -> list[bytes]:
+    return cut(octets, range(len(octets)))
+
+
+@given(st.lists(st.one_of(st.sampled_from(INNER), st.binary(max_size=9)), max_size=9).map(b"".join))
+def test_what_looks_like_a_frame_inside_the_answer_is_data(data: bytes) -> None:
+    answer = rtu("0428" + data[:40].ljust(40, b"\x11").hex())
+    for parts in ([answer], one_by_one(answer), [answer[:7], answer[7:20], answer[20:]]):
+        (event,) = heard(RtuListening(LONG), parts)
+        assert isinstance(event, Answer) and event.octets == answer
+
+
+@given(st.lists(st.one_of(st.sampled_from(INNER), st.binary(max_size=9)), max_size=9).map(b"".join))
+def test_an_answer_behind_anything_is_heard_once_it_is_there(noise: bytes) -> None:
+    """Where the noise ends in a beginning that is none, too: an answer ends behind whatever began before it."""
+    answer = rtu("0428" + bytes(range(40)).hex())
+    events = heard(RtuListening(LONG), one_by_one(noise + answer))
+    (found,) = answers(events)
+    if found.octets != answer:  # the noise held one that is sound, too, or by chance (one in 65536) began one
+        assert (noise + answer).index(found.octets) < len(noise)
+        assert found.octets[-2:] == crc(found.octets[:-2])
+
+
+@pytest.mark.parametrize("make", [on_rtu, on_tcp])
+@given(PARTS, PLACES)
+def test_how_the_stream_is_cut_does_not_matter_for_what_is_told_before_the_answer(
+    make: Make, stream: bytes, places: list[int]
+) -> None:
+    def told(parts: list[bytes]) -> list[Event]:
+        events = heard(make(), parts)
+        ends = [at for at, event in enumerate(events) if not isinstance(event, Rejected)]
+        return events[: ends[0] + 1] if ends else events
+
+    whole = told([stream])
+    if "malformed" not in reasons(whole):  # behind it nothing is a frame any more
+        assert told(cut(stream, places)) == whole == told(one_by_one(stream))
+
+
+@given(PARTS, PLACES)
+def test_nothing_is_taken_for_an_answer_when_it_is_given_up(stream: bytes, places: list[int]) -> None:
+    listening = on_rtu()
+    for part in cut(stream, places):
+        if answers(listening.feed(part)):
+            return
+    assert not answers(listening.end())
+    assert listening.end() == []
+
+
+@pytest.mark.parametrize("places", [range(30), [1], [3], [7], [8], [9], []])
+def test_an_echo_that_begins_as_an_answer_does_is_one_however_it_comes(places: Iterable[int]) -> None:
+    """Address 0x0400: its first octet stands where an answer has the number of its octets."""
+    request = Request(17, 4, 0x0400, 2)
+    echo = bytes.fromhex("110404000002")
+    echo += crc(echo)
+    for answer in (rtu(SOUND), rtu("8402")):
+        events = heard(RtuListening(request, echo), cut(echo + answer, places))
+        assert reasons(events) == ["padding"]
+        assert [event.octets for event in answers(events)] == [answer]
+
+
+def test_an_answer_that_begins_as_the_request_does_is_no_echo() -> None:
+    request = Request(17, 4, 0x0400, 2)
+    echo = bytes.fromhex("110404000002")
+    answer = rtu("0404" + "00000200")
+    assert len(answers(heard(RtuListening(request, echo + crc(echo)), one_by_one(answer)))) == 1
+
+
+def test_an_answer_is_begun_behind_whole_frames_and_not_behind_noise() -> None:
+    def begun(octets: bytes) -> tuple[bool, bool]:
+        listening = on_rtu()
+        listening.feed(octets)
+        return listening.begun, listening.damaged
+
+    assert begun(rtu(SOUND, 18)) == (False, False)
+    assert begun(rtu(SOUND, 18) + b"\x11") == (False, False)  # noise may be one octet, too
+    assert begun(rtu(SOUND, 18) + b"\x11\x04") == (True, False)
+    assert begun(rtu(SOUND, 18) + rtu(SOUND)[:-1] + b"\x00") == (True, True)
+    assert begun(b"\x00\x11\x04") == (False, False)
+    # A late answer to another request: as long as this one, and more of it is to come.
+    late = rtu("0408" + DATA + DATA)
+    assert begun(late[:-1]) == (True, False)
+    assert begun(late) == (False, False)
+    assert begun(late[:-1] + b"\x00") == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("pdu", "reason"),
+    [("840200", "length"), ("84", "length"), ("04", "length"), ("0405" + DATA, "length"), ("0400", "late"),
+     ("04FF" + DATA, "length"), ("07", "wrong_function")],
+)  # fmt: skip
+def test_a_length_that_does_not_hold_is_told_on_tcp(pdu: str, reason: str) -> None:
+    events = heard(on_tcp(), [tcp(pdu) + tcp(SOUND)])
+    assert reasons(events) == [reason]
+    assert len(answers(events)) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "octets"),
+    [
+        (Request(1, 3, 0, 125), 250),
+        (Request(247, 1, 0, 2000), 250),
+        (Request(255, 2, 9, 3), 1),
+        (Request(0, 3, 0, 1), 2),
+    ],
+)
+def test_the_longest_and_the_shortest_answers_are_heard(request_: Request, octets: int) -> None:
+    pdu = bytes((request_.function, octets)) + bytes(octets)
+    for listening, answer in (
+        (RtuListening(request_), rtu(pdu.hex(), request_.unit)),
+        (TcpListening(request_, TRANSACTION), tcp(pdu.hex(), request_.unit)),
+    ):
+        assert len(answers(heard(listening, one_by_one(answer)))) == 1
+
+
+@pytest.mark.parametrize("filler", [b"\x11", b"\x11\x04", b"\x11\x04\x04", b"\x03", b"\x12\x04\xfb", rtu("8402", 18)])
+def test_64_kib_of_what_is_no_answer_take_no_time_octet_by_octet(filler: bytes) -> None:
+    flood = filler * (0x10000 // len(filler))
+    listening = on_rtu()
+    began = time.process_time()
+    events = [event for at in range(len(flood)) for event in listening.feed(flood[at : at + 1])]
+    assert time.process_time() - began < 2  # it is a tenth of that; a square would take minutes
+    events += listening.end()
+    assert b"".join(event.octets for event in events) == flood
+
+
+def test_a_request_is_told_as_a_person_would_look_it_up() -> None:
+    assert str(Request(1, 3, 0x48, 1)) == "unit 1, function 3, 0x0048"
+    assert str(Request(1, 3, 0x48, 4)) == "unit 1, function 3, 0x0048 to 0x004b"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from datalogger.encoding import report_binary
 from datalogger.encoding.report_json import encode_report
 from datalogger.model import Record, Report
-from datalogger.protocol.modbus.decoding import BlockDecoder, decoded
+from datalogger.obis import Obis
+from datalogger.protocol.modbus.decoding import BlockDecoder, decoded, meaning
 from datalogger.protocol.modbus.read_plan import Block, plan
 from datalogger.protocol.modbus.register_map import Limits, Register, Split
 from datalogger.protocol.modbus.register_types import TYPES, encode, words
@@ -259,3 +260,83 @@ def test_a_float_is_kept_to_the_last_bit(kind: str, data: st.DataObject) -> None
     record = only(register(kind), encode(kind, real))
     assert record.real == real
     assert struct.pack(">d", record.real) == struct.pack(">d", real)
+
+
+def test_a_float_that_its_scale_makes_too_large_is_given_as_it_stands_and_marked() -> None:
+    records = read(register("double", unit="W", scale="7", split=POWER), "7FEFFFFFFFFFFFFF")
+    largest = 1.7976931348623157e308
+    assert [(record.real, record.unscaled) for record in records] == [(largest, True), (largest, True), (0.0, True)]
+
+
+@pytest.mark.parametrize(
+    ("marker", "absent", "there"),
+    [(0x80000000, "80000000", "00000000"), (0, "00000000", "80000000"), (0x7F7FFFFF, "7F7FFFFF", "FF7FFFFF")],
+)
+def test_the_marker_of_a_float_is_its_bits(marker: int, absent: str, there: str) -> None:
+    for kind, turned in (("float", False), ("floatl", True)):
+        one = register(kind, absent=(marker,))
+        octets = [octets[4:] + octets[:4] if turned else octets for octets in (absent, there)]
+        assert [only(one, each).not_measured for each in octets] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "octets"),
+    [
+        ("float16", ["7C00", "FC00", "7C01", "7DFF", "7E00", "FFFF"]),
+        ("float16l", ["007C", "00FC", "017C", "007E", "FFFF"]),
+        ("float", ["7F800000", "FF800000", "7F800001", "7FC00000", "FFFFFFFF"]),
+        ("floatl", ["00007F80", "0000FF80", "00017F80", "00007FC0", "FFFFFFFF"]),
+        ("double", ["7FF0000000000000", "FFF0000000000000", "7FF0000000000001", "FFFFFFFFFFFFFFFF"]),
+    ],
+)
+def test_a_float_that_is_no_number_is_not_measured(kind: str, octets: list[str]) -> None:
+    nothing = Record(Obis(""), unit="V", not_measured=True, name="x")
+    assert [only(register(kind, unit="V"), one) for one in octets] == [nothing] * len(octets)
+
+
+def test_the_ends_of_64_bits_have_two_directions() -> None:
+    least = read(register("s64", split=POWER), "8000000000000000")
+    assert [record.value for record in least] == [-(2**63), 0, 2**63]
+    most = read(register("u64", split=POWER, inverted=True), "FFFFFFFFFFFFFFFF")
+    assert [record.value for record in most] == [2**64 - 1, 0, 2**64 - 1]
+
+
+@given(
+    st.sampled_from(INTEGERS), st.data(), st.decimals(allow_nan=False, allow_infinity=False, places=3).filter(bool),
+    st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_no_number_is_beyond_64_bits_and_no_direction_below_zero(
+    kind: str, data: st.DataObject, scale: Decimal, inverted: bool, absolute: bool
+) -> None:
+    size = 2 * TYPES[kind].words
+    octets = data.draw(st.binary(min_size=size, max_size=size))
+    whole, *halves = read(register(kind, scale=scale, split=POWER, inverted=inverted, absolute=absolute), octets)
+    assert all(one.value is not None and -(2**63) <= one.value < 2**64 for one in (whole, *halves))
+    imported, exported = (half.value or 0 for half in halves)
+    assert min(imported, exported) == 0 <= max(imported, exported)
+    assert (imported - exported) * (-1 if inverted else 1) == whole.value
+    assert {one.scaler for one in halves} == {whole.scaler}
+    assert {one.unscaled for one in halves} == {whole.unscaled}
+
+
+@given(st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=12), st.data())
+def test_any_words_of_a_block_are_the_values_of_its_registers(kinds: list[str], data: st.DataObject) -> None:
+    registers, at = [], data.draw(st.integers(0, 9))
+    for number, kind in enumerate(kinds):
+        registers.append(register(kind, at, f"{number}", function=3))
+        at += TYPES[kind].words + data.draw(st.integers(0, 3))
+    (block,) = plan(registers, Limits())
+    stands = data.draw(st.lists(st.integers(0, 0xFFFF), min_size=block.count, max_size=block.count))
+    records = decoded([(BlockDecoder(block), stands)])
+    assert [record.name for record in records] == [one.name for one in registers]
+    for one, record in zip(registers, records, strict=True):
+        begin = one.addr - block.address
+        alone = stands[begin : begin + TYPES[one.type].words]
+        assert [record] == decoded([(BlockDecoder(Block(3, one.addr, one.words, (one,))), alone)])
+
+
+def test_a_unit_that_nobody_knows_and_a_scale_that_is_no_number_have_no_meaning() -> None:
+    with pytest.raises(ValueError, match='unknown unit "furlong"'):
+        meaning(register(unit="furlong"))
+    with pytest.raises(ValueError, match="numbers"):
+        meaning(register(scale="NaN"))

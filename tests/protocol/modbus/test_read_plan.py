@@ -115,3 +115,31 @@ def test_halves_of_halves_still_have_every_register_once(registers: list[Registe
 @given(maps(), limits)
 def test_a_plan_is_the_same_whatever_the_order_of_the_map(registers: list[Register], limits: Limits) -> None:
     assert plan(registers, limits) == plan(sorted(registers, key=lambda one: one.name), limits)
+
+
+@given(maps(), limits, spans)
+def test_halves_keep_to_the_gap_and_to_what_is_forbidden(
+    registers: list[Register], limits: Limits, forbidden: list[Span]
+) -> None:
+    pending = list(plan(registers, limits, forbidden))
+    while pending:
+        block = pending.pop()
+        assert {one.reads for one in block.registers} == {block.function}
+        taken = {place for one in block.registers for place in range(one.addr, one.end)}
+        asked_for = set(range(block.address, block.address + block.count))
+        assert taken <= asked_for
+        assert not any(span.first <= place <= span.last for place in asked_for - taken for span in forbidden)
+        pending += (half for half in block.halves if half != block)
+
+
+def test_bits_are_read_up_to_two_thousand_in_one_request_whatever_the_limit_of_registers() -> None:
+    bits = [register(at, "bit", 2) for at in range(2001)]
+    assert asked(plan(bits, Limits(most=10))) == [(2, 0, 2000), (2, 2000, 1)]
+
+
+def test_no_registers_are_no_requests() -> None:
+    assert plan([], Limits()) == ()
+
+
+def test_the_last_address_is_read() -> None:
+    assert asked(plan([register(65532, "double")], Limits())) == [(4, 65532, 4)]

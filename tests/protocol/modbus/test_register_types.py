@@ -104,3 +104,18 @@ def test_all_patterns_of_half_precision_are_what_struct_makes_of_them(pattern: i
     (wanted,) = struct.unpack(">e", pattern.to_bytes(2, "big"))
     found = decode("float16", pattern.to_bytes(2, "big")), decode("float16l", pattern.to_bytes(2, "little"))
     assert found == (wanted, wanted) or (math.isnan(wanted) and all(map(math.isnan, found)))
+
+
+def test_every_pattern_of_half_precision_is_the_number_that_its_bits_say() -> None:
+    """Sign, exponent and fraction, worked out: (1 + fraction/1024) × 2^(exponent - 15), and without the 1 for 0."""
+    for pattern in range(0x10000):
+        sign, exponent, fraction = pattern >> 15, pattern >> 10 & 31, pattern & 1023
+        high, low = pattern.to_bytes(2, "big"), pattern.to_bytes(2, "little")
+        found = decode("float16", high)
+        if exponent == 31:
+            assert not math.isfinite(found) and math.isnan(found) == (fraction != 0)
+            continue
+        size = (1024 + fraction) * 2.0 ** (exponent - 25) if exponent else fraction * 2.0**-24
+        assert found == decode("float16l", low) == (-size if sign else size)
+        assert math.copysign(1, found) == (-1 if sign else 1)
+        assert encode("float16", found) == high and encode("float16l", found) == low

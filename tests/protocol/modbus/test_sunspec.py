@@ -147,3 +147,54 @@ def test_whatever_a_unit_holds_the_reading_ends(words: dict[int, int], begins: b
     assert len(requests) <= 210
     assert all(request.address + request.count <= 0x10000 for request in requests)
     assert all(device.model in MODELS for device in devices)
+
+
+@pytest.mark.parametrize(("number", "length"), [(1, 66), (103, 4), (103, 3), (7, 1)])
+def test_a_model_that_does_not_end_before_the_last_address_is_not_read(number: int, length: int) -> None:
+    """No request asks for what is behind address 65535, and no register is there."""
+    start = 0x10000 - length - 1  # its head is two registers
+    before = start - 50002 - 2
+    chain = [*at(50000, SUNS, [5, before]).items(), (start, number), (start + 1, length)]
+    devices, requests = asked(dict(chain))
+    assert devices == []
+    assert (requests[-1].address, requests[-1].count) == (start, 2)
+
+
+def test_a_model_that_ends_with_the_last_address_is_read() -> None:
+    start = 0x10000 - 6
+    chain = {**at(50000, SUNS, [5, start - 50002 - 2]), **at(start, body(103))}
+    assert [one.address for one in found(chain)] == [start]
+
+
+def test_models_without_a_length_are_passed_over() -> None:
+    assert [one.model for one in found(at(0, SUNS, [64, 0], [103, 0], [203, 0], INVERTER, body(103), END))] == [103]
+
+
+def test_memory_that_is_all_zeros_behind_the_marker_is_given_up() -> None:
+    devices, requests = asked({**dict.fromkeys(range(1000), 0), **at(0, SUNS)})
+    assert devices == []
+    assert len(requests) < 110
+
+
+def test_a_second_common_model_that_is_refused_takes_no_name_from_the_first() -> None:
+    chain = at(0, SUNS, INVERTER, body(103), [1, 66])
+    behind = max(chain) + 1 + 66
+    devices = found({**chain, **at(behind, body(203), END)})
+    assert [(one.maker, one.serial, one.model) for one in devices] == [("SolarEdge", "7E1234", 103), ("", "", 203)]
+
+
+def test_each_common_model_may_have_a_thing_of_each_role() -> None:
+    other = common("Fronius", "Symo", "22", 65)  # one register shorter, which the standard allows
+    devices = found(at(0, SUNS, INVERTER, body(103), body(203), other, body(101), body(203), END))
+    assert [(one.serial, one.model) for one in devices] == [("7E1234", 103), ("7E1234", 203), ("22", 101), ("22", 203)]
+
+
+def test_a_common_model_that_is_too_short_for_its_serial_number_has_none() -> None:
+    (device,) = found(at(0, SUNS, common("Maker", "Name", "4711", 32), body(103), END))
+    assert (device.maker, device.name, device.serial) == ("Maker", "Name", "")
+
+
+@given(st.lists(st.integers(0, 0xFFFF), max_size=20))
+def test_any_words_are_a_text_that_can_be_printed(words: list[int]) -> None:
+    said = sunspec.text(words)
+    assert said.isprintable() and said.isascii() and said == said.strip() and len(said) <= 2 * len(words)

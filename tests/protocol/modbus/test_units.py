@@ -110,6 +110,7 @@ WRITTEN = [
     ("mbar", "bar", -3), ("rpm", "1/min", 0), ("°C·h", "°C·h", 0), ("°F·d", "°F·d", 0), ("°K·h", "K·h", 0),
     ("Pct", "%", 0), ("mA", "A", -3), ("MW", "W", 6), ("mW", "W", -3), ("uV", "V", -6), ("µV", "V", -6),
     ("kg", "kg", 0), ("t", "kg", 3), ("VAh", "VAh", 0), ("", "", 0), ("#", "", 0), (" kWh ", "Wh", 3),
+    ("MJ/h", "J/h", 6), ("GJ", "J", 9), ("dm³", "m3", -3), ("dm3", "m3", -3), ("kt", "kg", 6), ("Mt", "kg", 9),
 ]  # fmt: skip
 """What data sheets write, too."""
 
@@ -141,3 +142,19 @@ def test_a_unit_of_a_data_sheet_is_so_many_of_its_base_unit(spelling: str, symbo
 @pytest.mark.parametrize("spelling", ["w", "kwh", "KW", "volt", "VV", "k", "1/x", "W h"])
 def test_what_is_no_unit_is_none(spelling: str) -> None:
     assert units.parse(spelling) is None
+
+
+@pytest.mark.parametrize("spelling", ["mT", "µT", "uT", "nT", "at", "pt"])
+def test_a_tesla_is_no_tonne(spelling: str) -> None:
+    assert units.parse(spelling) is None
+
+
+@pytest.mark.parametrize("spelling", ["mm", "mM", "MM"])
+def test_letter_case_counts(spelling: str) -> None:
+    assert units.parse(spelling) == {"mm": ("m", -3)}.get(spelling)
+
+
+def test_no_spelling_has_a_blank_at_its_ends_or_a_base_unit_that_is_another_spelling_with_a_power() -> None:
+    for spelling, (symbol, _) in units.SPELLINGS.items():
+        assert spelling == spelling.strip()
+        assert units.SPELLINGS.get(symbol, (symbol, 0))[1] == 0 or symbol in ("kg", "kg/s", "kg·s", "s"), spelling
