@@ -54,7 +54,7 @@ def fault_rate(kinds: Sequence[Kind]) -> Callable[[str], tuple[Kind, float]]:
             share = -1
         if kind is None or not 0 <= share <= 1:
             raise click.BadParameter(
-                f"{text!r}: expected KIND=RATE such as flip=0.01 or cut=5%, KIND one of {', '.join(kinds)}"
+                f"{text!r}: expected KIND=RATE such as {kinds[0]}=0.01 or {kinds[1]}=5%, KIND one of {', '.join(kinds)}"
             )
         return kind, share
 

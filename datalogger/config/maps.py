@@ -39,6 +39,7 @@ def judge_maps(sources: Mapping[str, Mapping[str, Any]], directory: Path | None,
             problems.add(("meters", "maps"), problem)
         return
     for name, table in polled.items():
+        _warn_of_speeds(name, table, known, problems)
         owners: dict[int, Where] = {}
         for where, unit in _units(name, table):
             _judge_unit(where, unit, known, problems)
@@ -47,12 +48,29 @@ def judge_maps(sources: Mapping[str, Mapping[str, Any]], directory: Path | None,
                 continue
             owner = owners.setdefault(address, where)
             if owner != where:
+                shown_address = address if "unit" in unit else f"{address}, the default,"
                 problems.add(
-                    (*where, "unit"), f"{address} is taken by {'.'.join(owner)} already: each meter has its own address"
+                    (*where, "unit"),
+                    f"{shown_address} is taken by {'.'.join(owner)} already: each meter has its own address",
                 )
             allowed = POLLED[table["kind"]]
             if address not in allowed:
                 problems.add((*where, "unit"), f"{address}: expected {allowed.start} to {allowed.stop - 1}")
+
+
+def _warn_of_speeds(name: str, table: Mapping[str, Any], known: "RegisterMaps", problems: Problems) -> None:
+    """Where the maps of one serial line want it set otherwise each, and nobody says how it is set."""
+    if table.get("kind") != "modbus-rtu" or table.get("baud_rate") is not None:
+        return
+    maps = [unit.get("map") for _, unit in _units(name, table)]
+    said = [known[one].option.serial for one in maps if isinstance(one, str) and one in known]
+    speeds = list(dict.fromkeys(one.lower() for one in said if one is not None))
+    if len(speeds) > 1:
+        problems.warn(
+            ("source", name),
+            f"its maps say {' and '.join(speeds)}, and one line has one setting: it is read at {speeds[0]}; "
+            "set all meters so, and write baud_rate and parity, which hold for all",
+        )
 
 
 def address_of(unit: UnitOptions, known: "RegisterMaps") -> int:

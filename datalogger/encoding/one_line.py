@@ -8,7 +8,8 @@ from datalogger.model import Report
 _ENERGY = {"1.8": "import", "2.8": "export"}
 _POWER = {"1.7.0": "power", "2.7.0": "feeding in"}
 _C_D_E = re.compile(r"1-\d+:(\d+\.\d+)\.(\d+)\*255")
-MOST_DIGITS = 12  # of a register that counts; only a float has more
+
+MOST_DECIMALS = 3  # of kWh, kW and m3
 _SUB_METER = re.compile(r"0-[1-9]:24\.2\.\d+\*255")
 
 
@@ -42,5 +43,6 @@ def _readings(report: Report) -> list[tuple[str, Decimal, str]]:
 
 
 def _plain(amount: Decimal) -> str:
-    """A meter's float in the seven digits that it has, not in the dozen more of its decimal form."""
-    return f"{amount:f}" if len(amount.as_tuple().digits) <= MOST_DIGITS else f"{amount:.7g}"
+    """As the meter has it; of a float, whose decimal form has a dozen digits, three behind the point."""
+    _, _, exponent = amount.as_tuple()
+    return f"{amount:.{MOST_DECIMALS}f}" if isinstance(exponent, int) and exponent < -MOST_DECIMALS else f"{amount:f}"

@@ -13,6 +13,18 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`")
 _INVALID = re.compile(r"Invalid enum value .*", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_TYPE = re.compile(r"`([a-z]+)(?: \| null)?`")
+
+# What msgspec calls a type → what a person calls it.
+_PLAIN = {
+    "int": "a whole number",
+    "float": "a number",
+    "decimal": "a number such as 0.1",
+    "str": "a text in quotes",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
 
 
@@ -36,9 +48,16 @@ def told(error: str, document: dict[str, Any], form: type[Struct], named: Callab
         return f"{named(inner, document)}: is missing"
     value = _value_at(path, document)
     shown = "" if value is None or isinstance(value, dict | list) else f"{_as_written(value)}: "
+    what = _plain(what)
     if _INVALID.fullmatch(what) and isinstance(value, str | int) and (words := [*map(str, _words_at(path, form))]):
         what = f"not known; {_instead(str(value), words)}"
     return f"{place}: {shown}{what}".removeprefix(": ")
+
+
+def _plain(what: str) -> str:
+    """Without msgspec's names of types."""
+    plain = _TYPE.sub(lambda found: _PLAIN.get(found[1], found[1]), what).partition(", got ")[0]
+    return f"{plain[0].lower()}{plain[1:]}" if plain.startswith("Expected") else plain
 
 
 def _as_written(value: object) -> str:

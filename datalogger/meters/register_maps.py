@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -148,15 +148,32 @@ def _convert(document: dict[str, Any], form: type[Form], origin: str) -> Form:
     try:
         return msgspec.convert(document, form)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {misfit.told(str(error), document, form, _called)}") from None
+        told = list(_faults(document, form)) or [misfit.told(str(error), document, form, _called)]
+        raise ConfigError("\n".join(f"{origin}: {one}" for one in told)) from None
 
 
-def _called(path: str, document: Any) -> str:
-    """`register "power": scale` of ".reg[3].scale"; everything else as it is."""
+def _faults(document: dict[str, Any], form: type[Struct]) -> Iterator[str]:
+    """What msgspec tells of the whole is the first fault alone: here of the head, and of every register."""
+    registers = document.get("reg")
+    if form is not RegisterMap or not isinstance(registers, list):
+        return
+    for first, some in [(0, []), *((number, [register]) for number, register in enumerate(registers))]:
+        part = {**({} if some else document), "reg": some}
+        try:
+            msgspec.convert(part, form)
+        except msgspec.ValidationError as error:
+            yield misfit.told(str(error), part, form, partial(_called, first=first))
+
+
+def _called(path: str, document: Any, first: int = 0) -> str:
+    """`register "power": scale` of ".reg[3].scale"; everything else as it is.
+
+    first: how many registers stand before those of the document
+    """
     found = _REGISTER.match(path)
     if found is None:
         return misfit.as_it_is(path, document)
     register = document["reg"][int(found["index"])]
     name = register.get("name") if isinstance(register, dict) else None
-    called = f'register "{name}"' if isinstance(name, str) else f"register number {int(found['index']) + 1}"
+    called = f'register "{name}"' if isinstance(name, str) else f"register number {int(found['index']) + 1 + first}"
     return f"{called}: {found['key']}" if found["key"] else called

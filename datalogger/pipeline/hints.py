@@ -24,3 +24,13 @@ HINTS = {
     Reason.EXCEPTION_11: "the gateway hears nothing from this unit: is it on, and are unit and speed right there?",
     Reason.AXDR: "the body is no DLMS data as we know it: save a capture and send datalogger neutralise of it in",
 }
+
+_TWO = "are there two meters with one address?"
+
+OF_POLLS = HINTS | {
+    Reason.CHECKSUM: f"{_DAMAGED} Or {_TWO}",
+    Reason.NOISE: f"something else speaks on this line: {_TWO[:-1]}, or another master?",
+    Reason.TOO_LONG: f"something else speaks on this line: {_TWO[:-1]}, or another master?",
+    Reason.MALFORMED: "is it Modbus at all, and framing as this source has it (tcp or rtu)?",
+}
+"""Of meters that are asked."""

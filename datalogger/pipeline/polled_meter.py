@@ -66,6 +66,9 @@ class PolledMeter:
         """Whether it has been read since it last was not."""
         self._whole = _blocks(found, options)
         self._asked = list(self._whole)
+        every = (register for one in self._whole for register in one.block.registers)
+        self.registers = [register for register in every if register.kind != "factor"]
+        """All that are wanted."""
         self._whole_again: float | None = None
         self._deadbands = _deadbands(found, options)
         self._said: dict[str, tuple[Decimal | None, float]] = {}
@@ -79,6 +82,11 @@ class PolledMeter:
             # What is still laid aside is tried again, and nothing is left out that is due.
             self._asked = [Asked(one.block, one.interval) for one in self._whole]
         return [one for one in self._asked if one.due <= now + _EARLY]
+
+    @property
+    def has_values(self) -> bool:
+        """Not, where it has refused all that is wanted."""
+        return any(one.known for one in self._asked)
 
     def request(self, block: Block) -> Request:
         return Request(self.unit, block.function, block.address, block.count)

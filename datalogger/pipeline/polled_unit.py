@@ -48,8 +48,8 @@ class PolledUnit:
         self._models = models or {}
 
     @property
-    def name(self) -> str:
-        return f"{'SunSpec' if self._map is None else self._map.id}, unit {self.address}"
+    def map_name(self) -> str:
+        return self._options.map
 
     @property
     def identified(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -11,7 +11,7 @@ from datalogger.errors import SourceError
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline.backoff import Backoff
-from datalogger.pipeline.hints import HINTS
+from datalogger.pipeline.hints import OF_POLLS
 from datalogger.pipeline.hub import Hub
 from datalogger.pipeline.opening import opened
 from datalogger.pipeline.polled_meter import ASK_AGAIN, Answered, PolledMeter
@@ -37,6 +37,9 @@ ATTEMPTS = 2
 PATIENCE = 3
 LONGEST_REST = 30.0
 
+
+# Names of registers in one line of the log.
+MOST_NAMES = 10
 
 # Of what is told by its consequence: a unit that is gone, registers that are not there. Counted all the same.
 _TOLD_OTHERWISE = frozenset(
@@ -77,7 +80,7 @@ class Poller:
         self._log = log.bind(source=name)
         self._backoff = Backoff(first=0.5, cap=LONGEST_WAIT)
         self._grid = 0.0
-        self._refused: set[tuple[str, str]] = set()  # unit and register, of which the log knows
+        self._refused: set[tuple[int, str]] = set()  # unit and register, of which the log knows
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -124,7 +127,7 @@ class Poller:
             if not there and self._clock.monotonic() - self._conversation.heard_at >= self._silence:
                 raise SourceError(
                     f"no octet for {self._silence:.0f} s, though units are asked; opening the line again "
-                    "(is it on, and is the unit right? On RS-485: the cable, A and B, speed and parity?)"
+                    f"({self._conversation.advice})"
                 )
 
     async def _sleep_until(self, due: float) -> None:
@@ -167,9 +170,10 @@ class Poller:
                 heard = await self._poll_meter(meter, began) or heard
         except NoAnswer as error:
             if not (heard or error.damaged):
-                self._lost(unit)
+                self._lost(unit, told=error.told)
                 return False
-        self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=1)
+        has_values = any(meter.has_values for meter in unit.meters)
+        self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=int(has_values))
         return heard
 
     async def _identify(self, unit: PolledUnit) -> None:
@@ -178,20 +182,21 @@ class Poller:
                 return await self._ask(request, marks, 0.0)
             except Refused as refused:
                 if refused.code in NOT_THERE:
-                    raise NoAnswer(request, damaged=False) from None
+                    raise NoAnswer(request, damaged=False, told=True) from None
                 return None
 
         try:
             await unit.identify(ask)
         except NotKnown as error:  # its neighbours on the line are read on
             self._log.error("cannot read", error=str(error), repeats=f"unit:{self.name}:{unit.address}")
-            raise NoAnswer(None, damaged=False) from None
+            raise NoAnswer(None, damaged=False, told=True) from None
         if unit.doubts:
             self._log.warning("notice", detail=unit.doubts, repeats=f"doubts:{self.name}:{unit.address}")
 
     async def _poll_meter(self, meter: PolledMeter, began: float) -> bool:
         """Ask for all that is due, and publish what came, as one report. NoAnswer only where nothing came at all."""
         answers: list[Answered] = []
+        left_out: list[Register] = []
         lost: NoAnswer | None = None
         due = deque(meter.due(began))
         while due:
@@ -201,15 +206,16 @@ class Poller:
                 meter.answered(asked, began)
             except Refused as refused:
                 if refused.code in NOT_THERE:
-                    lost = NoAnswer(meter.request(asked.block), damaged=False)
+                    lost = NoAnswer(meter.request(asked.block), damaged=False, told=True)
                     break
-                in_its_place, left_out = meter.refused(asked, refused.code, began)
+                in_its_place, missing = meter.refused(asked, refused.code, began)
                 due.extendleft(reversed(in_its_place))
-                self._note_refusal(meter, left_out, refused.code)
+                left_out += missing
             except NoAnswer as error:
                 lost = error
                 if not error.damaged:
                     break
+        self._note_missing(meter, left_out)
         if answers:
             self._publish(meter, answers, began)
         elif lost is not None:
@@ -245,29 +251,37 @@ class Poller:
         )
         self._hub.publish(report)
 
-    def _note_refusal(self, meter: PolledMeter, left_out: Iterable[Register], code: int) -> None:
-        news = [register.name for register in left_out if (str(meter.unit), register.name) not in self._refused]
-        if news:
-            self._refused.update((str(meter.unit), name) for name in news)
-            self._log.warning(
-                "registers that this meter does not have",
-                unit=meter.unit,
-                registers=", ".join(news),
-                exception=code,
-                mend=f"they are left out, and asked for again every {ASK_AGAIN / 60:.0f} min; all others are read",
-            )
+    def _note_missing(self, meter: PolledMeter, left_out: Sequence[Register]) -> None:
+        """Once for each register; all of one poll in one line."""
+        news = [register.name for register in left_out if (meter.unit, register.name) not in self._refused]
+        if not news:
+            return
+        self._refused.update((meter.unit, name) for name in news)
+        total = len(meter.registers)
+        many = len(left_out) > total / 2
+        told = self._log.error if many else self._log.warning
+        told(
+            "registers that this meter does not have",
+            unit=meter.unit,
+            map=meter.map.id,
+            count=f"{len(left_out)} of {total}",
+            registers=", ".join(news if len(news) <= MOST_NAMES else [*news[:MOST_NAMES], "…"]),
+            mend="is this the map of this very model? (datalogger probe modbus tells, while the daemon is stopped)"
+            if many
+            else f"they are left out, and asked for again every {ASK_AGAIN / 60:.0f} min; the others are read",
+        )
 
-    def _lost(self, unit: PolledUnit) -> None:
+    def _lost(self, unit: PolledUnit, *, told: bool) -> None:
+        """told: the log knows why."""
         self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=0)
         for meter in unit.meters:
             meter.heard = False
-        if unit.failures == 0:
+        if unit.failures == 0 and not told:
             self._log.error(
                 "no answer",
                 unit=unit.address,
-                map=unit.name,
-                mend="is it switched on, is this its address, and are speed and parity as it has them? "
-                "(datalogger probe modbus finds out)",
+                map=unit.map_name,
+                mend=f"{self._conversation.advice} (datalogger probe modbus finds out, while the daemon is stopped)",
                 repeats=f"unit:{self.name}:{unit.address}",
             )
         if unit.failures + 1 >= PATIENCE:
@@ -279,7 +293,7 @@ class Poller:
         self._metrics.add("datalogger_frames_rejected_total", self.name, rejected.reason)
         if rejected.reason in _TOLD_OTHERWISE:
             return
-        mend = {"mend": HINTS[rejected.reason]} if rejected.reason in HINTS else {}
+        mend = {"mend": OF_POLLS[rejected.reason]} if rejected.reason in OF_POLLS else {}
         self._log.warning(
             "rejected",
             reason=str(rejected.reason),

@@ -19,6 +19,16 @@ from datalogger.words import Duration
 KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
 
+def host_problems(host: str) -> list[str]:
+    """A port, or a whole URL, where only the host belongs."""
+    name, colon, port = host.rpartition(":")
+    if "://" in host or "/" in host:
+        return ["host: a name or an address only, without http:// and path"]
+    if colon and port.isdecimal() and ":" not in name.strip("[]"):
+        return [f'host: the port has a line of its own: host = "{name}", port = {port}']
+    return []
+
+
 class TcpClientConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """kind = "tcp"."""
 
@@ -26,6 +36,9 @@ class TcpClientConfig(MeterOptions, frozen=True, kw_only=True, forbid_unknown_fi
     port: Annotated[int, Meta(ge=1, le=65535)]
     connect_timeout: Annotated[Duration, POSITIVE] = Duration(10)
     """For each address the host has."""
+
+    def line_problems(self) -> list[str]:
+        return host_problems(self.host)
 
 
 class TcpLine:

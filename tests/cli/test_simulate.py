@@ -152,7 +152,7 @@ def test_verbose_is_a_readable_line_a_telegram() -> None:
         (["--interval", "5"], "'5': a number without a unit, write \"5s\": expected a duration"),
         (["--tcp", "nowhere"], "'nowhere': expected HOST:PORT"),
         (["--tcp", ""], "'': expected HOST:PORT"),
-        (["--fault", "flood=1"], "'flood=1': expected KIND=RATE such as flip=0.01 or cut=5%, KIND one of flip, drop,"),
+        (["--fault", "flood=1"], "'flood=1': expected KIND=RATE such as flip=0.01 or drop=5%, KIND one of flip, drop,"),
         (["--fault", "flip"], "'flip': expected KIND=RATE"),
         (["--fault", "flip=101%"], "'flip=101%': expected KIND=RATE"),
         (["--start", "2026-03-29T01:59:50"], "'2026-03-29T01:59:50' does not match the format"),

@@ -69,6 +69,14 @@ def test_several_meters_stand_in_tables_of_their_own(tmp_path: Path) -> None:
             '3: source.bus.port: "socket://h:1": a serial port is a path; for a port on the network '
             'kind = "modbus-tcp", with host and port',
         ),
+        (
+            TCP.replace("192.168.1.50", "192.168.1.50:502") + SDM,
+            '3: source.bus.host: "192.168.1.50:502": the port has a line of its own: host = "192.168.1.50", port = 502',
+        ),
+        (
+            TCP.replace("192.168.1.50", "http://meter") + SDM,
+            '3: source.bus.host: "http://meter": a name or an address only, without http:// and path',
+        ),
         (RTU + SDM + 'interval = "10ms"\n', '5: source.bus.interval: "10ms": expected at least 100ms'),
         (
             RTU + SDM + 'registers = ["volts"]\n',
@@ -92,7 +100,8 @@ def test_several_meters_stand_in_tables_of_their_own(tmp_path: Path) -> None:
         ),
         (
             TCP + UNIT + SDM + UNIT + SDM,
-            "6: source.bus.units.2.unit: 1 is taken by source.bus.units.1 already: each meter has its own address",
+            "6: source.bus.units.2.unit: 1, the default, is taken by source.bus.units.1 already: each meter has its "
+            "own address",
         ),
         (
             TCP + UNIT + SDM + 'colour = "red"\n',
@@ -131,6 +140,21 @@ def test_a_map_of_ones_own_stands_before_the_built_in_one(tmp_path: Path) -> Non
     (tmp_path / "own" / "eastron-sdm630.json").write_text('{"reg": [{"name": "only", "addr": 0, "type": "u16"}]}')
     text = TCP + SDM + 'registers = ["only"]\n[meters]\nmaps = "own"\n'
     assert options(tmp_path, text).registers == ("only",)
+
+
+def test_an_ipv6_address_is_a_host(tmp_path: Path) -> None:
+    for host in ("fe80::1", "::1", "[::1]"):
+        options(tmp_path, TCP.replace("192.168.1.50", host) + SDM)
+
+
+def test_meters_on_one_line_whose_maps_want_other_speeds_are_warned_of(tmp_path: Path) -> None:
+    units = UNIT + SDM + UNIT + 'map = "eastron-sdm120"\nunit = 2\n'
+    _, (warning,) = load(write(tmp_path, RTU + units))
+    assert warning.removeprefix(f"{tmp_path}/datalogger.toml:") == (
+        "1: source.bus: its maps say 9600/8n1 and 2400/8n1, and one line has one setting: it is read at 9600/8n1; "
+        "set all meters so, and write baud_rate and parity, which hold for all"
+    )
+    assert load(write(tmp_path, RTU + "baud_rate = 2400\n" + units))[1] == ()
 
 
 def test_two_sources_share_no_serial_port_whatever_they_are(tmp_path: Path) -> None:

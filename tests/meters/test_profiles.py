@@ -64,10 +64,10 @@ def test_a_key_like_none_is_answered_with_those_there_are(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ('registers = [{obis = ["1.8.0"], scaler = "x"}]', "registers[0].scaler: 'x': Expected `int"),
-        ('registers = [{obis = ["1.8.0"], scaler = 30}]', "registers[0].scaler: 30: Expected `int` <= 12"),
-        ('registers = [{obis = ["1.8"]}]', "registers[0].obis[0]: '1.8': Expected `str` matching regex"),
-        ("meter = 1.5", "meter: 1.5: Expected"),
+        ('registers = [{obis = ["1.8.0"], scaler = "x"}]', "registers[0].scaler: 'x': expected a whole number"),
+        ('registers = [{obis = ["1.8.0"], scaler = 30}]', "registers[0].scaler: 30: expected a whole number <= 12"),
+        ('registers = [{obis = ["1.8"]}]', "registers[0].obis[0]: '1.8': expected a text in quotes matching regex"),
+        ("meter = 1.5", "meter: 1.5: expected"),
     ],
 )
 def test_a_wrong_value_is_shown_with_its_key(tmp_path: Path, line: str, told: str) -> None:

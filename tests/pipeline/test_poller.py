@@ -156,7 +156,8 @@ def test_a_unit_that_is_gone_costs_its_neighbours_little_and_is_asked_less_often
     assert played.metrics.get("datalogger_unit_up", "cabinet", "1") == 0
     assert played.metrics.get("datalogger_unit_up", "cabinet", "2") == 1
     (said,) = played.events("no answer")
-    assert (said["unit"], said["map"]) == (1, "own, unit 1")
+    assert (said["unit"], said["map"]) == (1, "own")
+    assert "is this its address?" in str(said["mend"])
 
 
 def test_a_unit_that_is_back_is_read_again() -> None:
@@ -174,7 +175,26 @@ def test_what_one_register_is_refused_for_costs_that_register_only() -> None:
     played = play(bus, [unit(NEAR)], 61)
     assert played.names() == ["abcdfgh"] * 7
     (said,) = played.events("registers that this meter does not have")
-    assert (said["registers"], said["exception"]) == ("e", 2)
+    assert (said["registers"], said["count"], said["log_level"]) == ("e", "1 of 8", "warning")
+
+
+def test_a_map_of_another_meter_is_told_in_one_line() -> None:
+    bus = Bus()
+    bus.holes = set(range(300))
+    played = play(bus, [unit(NEAR)], 61)
+    assert played.reports == []
+    (said,) = played.events("registers that this meter does not have")
+    assert (said["count"], said["log_level"]) == ("8 of 8", "error")
+    assert "is this the map of this very model?" in str(said["mend"])
+    assert played.metrics.get("datalogger_unit_up", "cabinet", "1") == 0
+
+
+def test_a_gateway_that_hears_nothing_of_a_unit_is_told_by_its_own_word_alone() -> None:
+    gone = Deed(form="exception", code=11)
+    played = play(Bus([gone] * 50, framing="tcp"), [unit()], 35)
+    assert played.events("no answer") == []
+    assert {log["reason"] for log in played.events("rejected")} == {"exception_11"}
+    assert played.metrics.get("datalogger_unit_up", "cabinet", "1") == 0
 
 
 def test_a_refused_register_is_asked_again_later() -> None:
@@ -257,7 +277,7 @@ def test_a_line_on_which_nobody_answers_is_opened_again() -> None:
     bus.units = set()
     played = play(bus, [unit(interval=5)], 100, silence=30)
     assert 3 <= bus.opened <= 4
-    assert "A and B" in str(played.events("cannot read")[0]["error"])
+    assert "no octet for 30 s" in str(played.events("cannot read")[0]["error"])
 
 
 def test_polls_that_a_slow_line_leaves_out_are_counted_and_told() -> None:

@@ -160,10 +160,11 @@ class RtuListening:
             if not self._is_sound(self._at, end):
                 self._at += 1
                 continue
+            length = end - self._at
             yield from self._others(self._at)
             if self._at:
                 yield self._cut(self._at, Reason.NOISE, "octets before an answer")
-            frame = self._taken(end - found)
+            frame = self._taken(length)
             yield _judge(frame[0], frame[1:-_TAIL], frame, self._request)
             if self._heard:
                 yield self._cut(len(self._heard), Reason.TOO_LONG, "octets behind the answer")

@@ -73,21 +73,34 @@ class NoAnswer(Exception):
 
     request: which, where one was made
     damaged: something came, so the unit is there
+    told:    the log knows why
     """
 
-    def __init__(self, request: Request | None, *, damaged: bool) -> None:
+    def __init__(self, request: Request | None, *, damaged: bool, told: bool = False) -> None:
         super().__init__(f"no answer ({request})")
         self.request = request
         self.damaged = damaged
+        self.told = told
 
 
 class Conversation:
     """What is asked and heard on one line.
 
     reject: called with everything that came and was no answer
+    advice: what a person should look at where nobody answers
     """
 
-    def __init__(self, line: Line, wire: Wire, clock: Clock, *, pace: Pace, reject: Callable[[Rejected], None]) -> None:
+    def __init__(
+        self,
+        line: Line,
+        wire: Wire,
+        clock: Clock,
+        *,
+        pace: Pace,
+        reject: Callable[[Rejected], None],
+        advice: str = "is it on, and is this its address?",
+    ) -> None:
+        self.advice = advice
         self._line = line
         self._wire = wire
         self._clock = clock

@@ -14,6 +14,8 @@ from datalogger.sources.serial_port import SerialLine, port_problems
 
 USUAL = LineSettings(9600)
 
+ADVICE = "is it on, is this its address, are speed and parity as it has them, and A and B the right way round?"
+
 
 class ModbusRtuConfig(PollOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """kind = "modbus-rtu". What is not given of the line is as the map of the first meter says."""
@@ -49,4 +51,4 @@ class ModbusRtu:
             {"baudrate": baud_rate, "bytesize": 8, "parity": parity, "stopbits": stopbits},
         )
         bits = 1 + 8 + (parity != "N") + stopbits
-        return Conversation(line, Wire("rtu"), self._clock, pace=Pace(bits / baud_rate), reject=reject)
+        return Conversation(line, Wire("rtu"), self._clock, pace=Pace(bits / baud_rate), reject=reject, advice=ADVICE)

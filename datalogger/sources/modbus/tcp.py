@@ -13,10 +13,15 @@ from datalogger.line_settings import LineSettings
 from datalogger.protocol.framing import Rejected
 from datalogger.sources.modbus.conversation import Conversation, Pace
 from datalogger.sources.modbus.wire import Framing, Wire
-from datalogger.sources.tcp_client import TcpLine
+from datalogger.sources.tcp_client import TcpLine, host_problems
 from datalogger.words import Duration
 
 PORT = 502
+
+ADVICE = {
+    "tcp": 'is it on, is this its address, and is it Modbus TCP that is spoken there? (framing = "rtu" if not)',
+    "rtu": 'is it on, is this its address, and is the port server set as it is? (framing = "tcp" for Modbus TCP)',
+}
 
 
 class ModbusTcpConfig(PollOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +34,9 @@ class ModbusTcpConfig(PollOptions, frozen=True, kw_only=True, forbid_unknown_fie
     """tcp: Modbus TCP · rtu: RTU frames, as a serial port server hands them on"""
     connect_timeout: Annotated[Duration, POSITIVE] = Duration(10)
     """For each address the host has."""
+
+    def line_problems(self) -> list[str]:
+        return host_problems(self.host)
 
 
 class ModbusTcp:
@@ -44,4 +52,6 @@ class ModbusTcp:
         """port: where the configuration names none."""
         config = self._config
         line = TcpLine(config.host, config.port or port or PORT, config.connect_timeout)
-        return Conversation(line, Wire(config.framing), self._clock, pace=Pace(), reject=reject)
+        return Conversation(
+            line, Wire(config.framing), self._clock, pace=Pace(), reject=reject, advice=ADVICE[config.framing]
+        )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalogger.protocol.framing import Reason, Rejected
@@ -300,6 +300,36 @@ def test_how_the_stream_is_cut_does_not_matter_for_what_is_told_before_the_answe
     whole = told([stream])
     if "malformed" not in reasons(whole):  # behind it nothing is a frame any more
         assert told(cut(stream, places)) == whole == told(one_by_one(stream))
+
+
+@pytest.mark.parametrize("size", [1, 7, 255, 257])
+def test_the_frames_of_others_in_a_long_noise_are_told_one_by_one(size: int) -> None:
+    noise = b"".join(b"\xff" * (at * 7 % 90) + rtu(SOUND, 18) + b"\x11" * (at % 5) for at in range(60)) + b"\xff" * 300
+    stream = noise + rtu(SOUND)
+    events = heard(on_rtu(), cut(stream, range(0, len(stream), size)))
+    assert events == heard(on_rtu(), [stream])
+    assert b"".join(event.octets for event in events) == stream
+    assert [event.octets for event in events if event.octets == rtu(SOUND, 18)] == [rtu(SOUND, 18)] * 60
+    assert len(answers(events)) == 1
+
+
+FAR = st.lists(
+    st.one_of(st.binary(max_size=9), st.sampled_from([b"\x11\x04\x04", b"\x11\x84", b"\x11\x04\x28", *INNER])),
+    max_size=9,
+).flatmap(lambda parts: st.sampled_from([0, 200, 255, 256, 500, 512, 700]).map(lambda gap: (b"\xff" * gap).join(parts)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(FAR, PLACES)
+def test_far_behind_much_noise_an_answer_is_heard_and_no_octet_is_lost(noise: bytes, places: list[int]) -> None:
+    for request, answer in ((REQUEST, rtu(SOUND)), (LONG, rtu("0428" + bytes(range(40)).hex()))):
+        stream = noise + answer
+        events = heard(RtuListening(request), [stream])
+        assert b"".join(event.octets for event in events) == stream
+        assert len(answers(events)) == 1
+        place = [isinstance(event, Rejected) for event in events].index(False)
+        for parts in (cut(stream, places), one_by_one(stream)):
+            assert heard(RtuListening(request), parts)[: place + 1] == events[: place + 1]
 
 
 @given(PARTS, PLACES)

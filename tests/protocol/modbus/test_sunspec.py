@@ -163,7 +163,9 @@ def test_a_model_that_does_not_end_before_the_last_address_is_not_read(number: i
 def test_a_model_that_ends_with_the_last_address_is_read() -> None:
     start = 0x10000 - 6
     chain = {**at(50000, SUNS, [5, start - 50002 - 2]), **at(start, body(103))}
-    assert [one.address for one in found(chain)] == [start]
+    devices, requests = asked(chain)
+    assert [one.address for one in devices] == [start]
+    assert requests[-1].address == start
 
 
 def test_models_without_a_length_are_passed_over() -> None:
