@@ -119,7 +119,7 @@ def test_a_map_of_ones_own_is_written_out_as_it_stands(tmp_path: Path) -> None:
         ('[[reg]]\nname = "x"\ntype = "u16"', 'register "x": addr: is missing'),
         ('[[reg]]\naddr = 0\ntype = "u16"', "register number 1: name: is missing"),
         ('[[reg]]\nname = "x"\naddr = -1\ntype = "u16"', 'register "x": addr: -1: expected a whole number >= 0'),
-        ('[[reg]]\nname = "x"\naddr = 65536\ntype = "u16"', 'register "x": addr: 65536: expected a whole number <= 65535'),
+        ('[[reg]]\nname = "x"\naddr = 65536\ntype = "u16"', 'addr: 65536: expected a whole number <= 65535'),
         ('[option]\ndefault-tcp-prt = "502"', 'option.default-tcp-prt: unknown key; did you mean "default-tcp-port"?'),
         ("[option]\ndefault-tcp-port = 502", "option.default-tcp-port: 502: expected a text in quotes"),
         ("[regs]", 'regs: unknown key; did you mean "reg"?'),
