@@ -13,6 +13,7 @@ import msgspec
 from datalogger.errors import ConfigError
 from datalogger.meters import lint
 from datalogger.meters.misfit import told
+from datalogger.meters.own_files import read_each, text_of
 from datalogger.meters.profile import Profile
 
 
@@ -46,33 +47,12 @@ def load(directory: Path | None = None) -> Profiles:
 
 def read_directory(directory: Path) -> dict[str, Profile]:
     """Every profile that a person put there; ConfigError as in `load`."""
-    try:
-        files = sorted(path for path in directory.iterdir() if path.suffix == ".toml")
-    except OSError as error:
-        raise ConfigError(f"{directory}: no directory of profiles: {error.strerror}") from None
-    found: dict[str, Profile] = {}
-    faults: list[str] = []
-    for path in files:
-        try:
-            profile = read(path)
-        except ConfigError as error:
-            faults.append(str(error))
-        else:
-            found[profile.id] = profile
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return found
+    return {profile.id: profile for profile in read_each(directory, (".toml",), read, "profiles")}
 
 
 def read(path: Path) -> Profile:
     """One profile of a person's own; ConfigError names the file, and what is wrong in it."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8: save the file as UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    profile = parse(text, str(path), path.name)
+    profile = parse(text_of(path), str(path), path.name)
     if faults := lint.faults(profile):
         raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
     return profile

@@ -6,6 +6,7 @@ A file is TOML, or JSON as the eGauge exports it.
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -20,6 +21,7 @@ from msgspec import Struct
 from datalogger.errors import ConfigError
 from datalogger.meters import misfit
 from datalogger.meters import register_map_lint as lint
+from datalogger.meters.own_files import read_each, text_of
 from datalogger.protocol.modbus.register_map import RegisterMap
 from datalogger.protocol.modbus.sunspec import Model
 
@@ -46,37 +48,16 @@ def load(directory: Path | None = None) -> RegisterMaps:
 
 def read_directory(directory: Path) -> dict[str, RegisterMap]:
     """Every map that a person put there; ConfigError as in `load`."""
-    try:
-        files = sorted(path for path in directory.iterdir() if path.suffix in ENDINGS)
-    except OSError as error:
-        raise ConfigError(f"{directory}: no directory of register maps: {error.strerror}") from None
-    found: dict[str, RegisterMap] = {}
-    faults: list[str] = []
-    for path in files:
-        try:
-            read_map = read(path)
-        except ConfigError as error:
-            faults.append(str(error))
-            continue
-        if read_map.id in found:
-            faults.append(
-                f"{path}: there is {read_map.id}{'.json' if path.suffix == '.toml' else '.toml'} too: keep one"
-            )
-        found[read_map.id] = read_map
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return found
+    found = read_each(directory, ENDINGS, read, "register maps")
+    names = Counter(one.id for one in found)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ConfigError("\n".join(f"{directory / name}.toml: there is {name}.json too: keep one" for name in twice))
+    return {one.id: one for one in found}
 
 
 def read(path: Path) -> RegisterMap:
     """One map of a person's own; ConfigError names the file, and everything that is wrong in it."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8: save the file as UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    found = parse(text, str(path), path.name)
+    found = parse(text_of(path), str(path), path.name)
     if faults := lint.faults(found):
         raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
     return found

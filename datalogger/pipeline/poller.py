@@ -13,7 +13,7 @@ from datalogger.model import Report
 from datalogger.pipeline.backoff import Backoff
 from datalogger.pipeline.hints import OF_POLLS
 from datalogger.pipeline.hub import Hub
-from datalogger.pipeline.opening import opened
+from datalogger.pipeline.opening import opened, used_again_and_again
 from datalogger.pipeline.polled_meter import ASK_AGAIN, Answered, PolledMeter
 from datalogger.pipeline.polled_unit import NotKnown, PolledUnit
 from datalogger.protocol.framing import Reason, Rejected
@@ -85,22 +85,14 @@ class Poller:
     async def run(self) -> None:
         """Until it is cancelled."""
         self._grid = self._whole_seconds()
-        try:
-            while True:
-                try:
-                    await opened(self._conversation.open(), self._beat)
-                    self._metrics.set("datalogger_source_up", self.name, value=1)
-                    await self._poll_until_it_fails()
-                except SourceError as error:
-                    self._metrics.set("datalogger_source_up", self.name, value=0)
-                    self._log.error("cannot read", error=str(error), repeats=f"source:{self.name}")
-                await self._conversation.close()
-                self._beat()
-                await asyncio.sleep(self._backoff.next())
-                self._metrics.add("datalogger_source_reconnects_total", self.name)
-        finally:
-            self._metrics.set("datalogger_source_up", self.name, value=0)
-            await self._conversation.close()
+        await used_again_and_again(
+            self.name,
+            self._poll_until_it_fails,
+            self._conversation.close,
+            backoff=self._backoff,
+            metrics=self._metrics,
+            beat=self._beat,
+        )
 
     def _whole_seconds(self) -> float:
         """On the monotonic clock, a moment of the wall clock's year 1970: so polls of ten seconds are at :00, :10, :20,
@@ -108,6 +100,8 @@ class Poller:
         return self._clock.monotonic() - self._clock.now().timestamp()
 
     async def _poll_until_it_fails(self) -> None:
+        await opened(self._conversation.open(), self._beat)
+        self._metrics.set("datalogger_source_up", self.name, value=1)
         for unit in self._units:
             unit.forget()
             if unit.due < self._clock.monotonic():  # what passed while the line was closed was not the line's slowness

@@ -9,13 +9,13 @@ import msgspec
 import structlog
 
 from datalogger.clock import Clock
-from datalogger.errors import SourceEnded, SourceError
+from datalogger.errors import SourceError
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline.backoff import Backoff
 from datalogger.pipeline.hints import HINTS
 from datalogger.pipeline.hub import Hub
-from datalogger.pipeline.opening import opened
+from datalogger.pipeline.opening import opened, used_again_and_again
 from datalogger.protocol.decoder import Decoder, Notice
 from datalogger.protocol.framing import Frame, Framer, Reason, Rejected
 from datalogger.protocol.wrapper import WrapperFramer
@@ -99,23 +99,14 @@ class Reader:
 
     async def run(self) -> None:
         """Until it is cancelled, or the source has ended."""
-        try:
-            while True:
-                try:
-                    await self._read_until_it_fails()
-                except SourceEnded:
-                    self._log.info("the source has ended")
-                    return
-                except SourceError as error:
-                    self._metrics.set("datalogger_source_up", self.name, value=0)
-                    self._log.error("cannot read", error=str(error), repeats=f"source:{self.name}")
-                await self._source.close()
-                self._beat()
-                await asyncio.sleep(self._backoff.next())
-                self._metrics.add("datalogger_source_reconnects_total", self.name)
-        finally:
-            self._metrics.set("datalogger_source_up", self.name, value=0)
-            await self._source.close()
+        await used_again_and_again(
+            self.name,
+            self._read_until_it_fails,
+            self._source.close,
+            backoff=self._backoff,
+            metrics=self._metrics,
+            beat=self._beat,
+        )
 
     async def _read_until_it_fails(self) -> None:
         await opened(self._source.open(), self._beat)
