@@ -11,6 +11,7 @@ from datalogger.config.schema import SourceOptions
 from datalogger.words import Duration
 
 LEAST_INTERVAL = Duration(0.1)
+MOST_DEADBAND = Decimal("1e15")  # in any unit more than there is
 
 
 class UnitOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +105,8 @@ def unit_problems(
         problems.append(f"interval: expected at least {LEAST_INTERVAL}")
     problems += [f"intervals: {name}: must be more than 0" for name, seconds in intervals.items() if seconds <= 0]
     problems += [
-        f"deadbands: {name}: expected 0 or more" for name, most in deadbands.items() if not most.is_finite() or most < 0
+        f"deadbands: {name}: expected 0 or more, and no more than {MOST_DEADBAND:g}"
+        for name, most in deadbands.items()
+        if not (most.is_finite() and 0 <= most <= MOST_DEADBAND)
     ]
     return problems

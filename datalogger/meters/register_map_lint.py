@@ -17,6 +17,8 @@ MOST_POWER = 30  # of ten, of a scale or an offset: beyond it somebody slipped
 # By the words of an integer: how many digits its scale may have, so that the product still has room in 64 bits.
 MOST_DIGITS = {1: 14, 2: 9, 4: 9}
 
+MOST_PAUSE = Duration(5)
+
 _ADDRESSES = 0x10000
 _SERIAL = re.compile(r"(\d+)/([78])([neo])([12])", re.IGNORECASE)
 
@@ -44,6 +46,8 @@ def _head(found: RegisterMap) -> Iterator[str]:
     yield from _option(found.option)
     if found.limits.pause is not None:
         yield from _duration("limits.pause", found.limits.pause)
+        if not any(_duration("", found.limits.pause)) and Duration.parse(found.limits.pause) > MOST_PAUSE:
+            yield f'limits.pause: "{found.limits.pause}": expected up to {MOST_PAUSE}, such as "20ms"'
 
 
 def _option(option: Options) -> Iterator[str]:
@@ -153,7 +157,9 @@ def _absent(register: Register) -> Iterator[str]:
 
 
 def _ours(register: Register) -> Iterator[str]:
-    if register.deadband is not None and (not register.deadband.is_finite() or register.deadband < Decimal(0)):
+    if register.deadband is not None and not (
+        register.deadband.is_finite() and Decimal(0) <= register.deadband < Decimal(10) ** MOST_POWER
+    ):
         yield f"deadband: {register.deadband}: expected 0 or more, in {register.unit or 'the unit of the register'}"
     if register.interval is not None:
         yield from _duration("interval", register.interval)

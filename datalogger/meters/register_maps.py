@@ -66,6 +66,8 @@ def read(path: Path) -> RegisterMap:
 def parse(text: str, origin: str, file_name: str) -> RegisterMap:
     """The map that this text spells; ConfigError names `origin`, register, value and mend."""
     name, _, ending = file_name.rpartition(".")
+    if not name.isprintable():
+        raise ConfigError(f"{origin!r}: give the file a name that can be printed: it is the id of the map")
     if name == SUNSPEC:
         raise ConfigError(f'{origin}: map = "{SUNSPEC}" means what a device says of itself: give the file another name')
     found = _convert(_document(text, origin, ending), RegisterMap, origin)
@@ -120,6 +122,12 @@ def _document(text: str, origin: str, ending: str) -> dict[str, Any]:
             document = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:  # of both parsers
         raise ConfigError(f"{origin}: not {ending.upper()}: {error}") from None
+    try:
+        json.dumps(document, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{origin}: half a character (a lone surrogate) stands in a text of it") from None
+    except RecursionError:
+        raise ConfigError(f"{origin}: not {ending.upper()}: tables stand too deep in one another") from None
     if not isinstance(document, dict):
         raise ConfigError(f'{origin}: expected {{"option": …, "reg": […]}}')
     return document

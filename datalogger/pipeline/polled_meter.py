@@ -9,7 +9,7 @@ from datalogger.protocol.modbus import units
 from datalogger.protocol.modbus.answers import Request
 from datalogger.protocol.modbus.decoding import BlockDecoder, decoded
 from datalogger.protocol.modbus.read_plan import Block, plan
-from datalogger.protocol.modbus.register_map import BITS, HOLDING_REGISTERS, MOST_REGISTERS, Register, RegisterMap
+from datalogger.protocol.modbus.register_map import BITS, HOLDING_REGISTERS, MOST_REGISTERS, Register, RegisterMap, Span
 from datalogger.words import Duration
 
 # A register that was refused may be there after all when the meter has started up, or was set otherwise; and what was
@@ -20,11 +20,14 @@ ASK_AGAIN = 600.0
 SAY_AGAIN = 900.0
 
 # How many marks there are to choose from (see `sources/modbus/conversation.py`): of a unit that has answered none of so
-# many, nothing that old is still on its way.
+# many, nothing that old is still on its way. And how many are enough, before worse ones are taken.
 MARKS = 16
+ENOUGH = 3
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE = 1, 2, 3, 4
 _OF_SOME_REGISTER = frozenset((ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE))
+REFUSALS = _OF_SOME_REGISTER | {ILLEGAL_FUNCTION}
+"""Exceptions that say that something is not there. All others say: not now."""
 
 _EARLY = 0.001  # seconds; the grid is exact but for the rounding of floats
 
@@ -34,12 +37,14 @@ class Asked:
 
     known:  it has been answered before
     struck: and was refused the last time
+    whole:  what it is a piece of; itself where it is none
     """
 
-    __slots__ = ("block", "decoder", "due", "interval", "known", "struck")
+    __slots__ = ("block", "decoder", "due", "interval", "known", "struck", "whole")
 
-    def __init__(self, block: Block, interval: float, due: float = 0.0) -> None:
+    def __init__(self, block: Block, interval: float, due: float = 0.0, whole: "Asked | None" = None) -> None:
         self.block = block
+        self.whole = whole or self
         self.decoder = BlockDecoder(block)
         self.interval = interval
         self.due = due
@@ -72,15 +77,15 @@ class PolledMeter:
         self._whole_again: float | None = None
         self._deadbands = _deadbands(found, options)
         self._said: dict[str, tuple[Decimal | None, float]] = {}
-        self.marks = marks(unit, [one.block for one in self._asked], found.limits.most, also)
+        self.marks = marks(unit, [one.block for one in self._asked], found.limits.most, found.forbidden, also)
         self.pause = 0.0 if found.limits.pause is None else float(Duration.parse(found.limits.pause))
 
     def due(self, now: float) -> list[Asked]:
         """What is to be asked in the poll that begins now."""
         if self._whole_again is not None and now >= self._whole_again:
             self._whole_again = None
-            # What is still laid aside is tried again, and nothing is left out that is due.
-            self._asked = [Asked(one.block, one.interval) for one in self._whole]
+            self._asked = [self._made_whole(one) for one in self._whole]
+            self._whole = list(self._asked)
         return [one for one in self._asked if one.due <= now + _EARLY]
 
     @property
@@ -90,6 +95,13 @@ class PolledMeter:
 
     def request(self, block: Block) -> Request:
         return Request(self.unit, block.function, block.address, block.count)
+
+    def _made_whole(self, whole: Asked) -> Asked:
+        """Itself where nothing of it was refused; else in one piece again, due when the first of its pieces is."""
+        pieces = [one for one in self._asked if one.whole is whole]
+        if pieces == [whole] and whole.known:
+            return whole
+        return Asked(whole.block, whole.interval, min((one.due for one in pieces if one.known), default=0.0))
 
     def answered(self, asked: Asked, now: float) -> None:
         asked.due = now + asked.interval
@@ -102,7 +114,7 @@ class PolledMeter:
         One register may be at fault for all of its block: so the block is halved, and halved again, until it is found.
         An exception that says "not now" changes nothing, nor does the first one for what was answered before.
         """
-        if code != ILLEGAL_FUNCTION and code not in _OF_SOME_REGISTER:
+        if code not in REFUSALS:
             return [], ()
         if asked.known and not asked.struck:
             asked.struck = True
@@ -113,7 +125,7 @@ class PolledMeter:
         if code == ILLEGAL_FUNCTION or halves == (asked.block,):
             asked.due = now + 2 * ASK_AGAIN
             return [], asked.block.registers
-        pieces = [Asked(half, asked.interval, asked.due) for half in halves]
+        pieces = [Asked(half, asked.interval, asked.due, asked.whole) for half in halves]
         self._asked.remove(asked)
         self._asked += pieces
         return pieces, ()
@@ -182,23 +194,38 @@ def _deadbands(found: RegisterMap, options: UnitOptions) -> dict[str, Decimal]:
     return deadbands
 
 
-def marks(unit: int, blocks: Sequence[Block], most: int, also: Iterable[Request] = ()) -> tuple[Request, ...]:
+def marks(
+    unit: int, blocks: Sequence[Block], most: int, forbidden: Sequence[Span], also: Iterable[Request] = ()
+) -> tuple[Request, ...]:
     """Requests whose answers have other lengths than those of every other request that this unit may be sent.
 
-    Also than those of the blocks that refusals make of these. No more registers than a block has, and even numbers
-    first: some meters refuse half a value.
+    Also than those of the blocks that refusals make of these. Within a block wherever that is possible, and of an even
+    number of registers: some meters refuse half a value, and what they do not have.
 
     most: registers that the unit gives at once
     """
     taken = {request.data_octets for request in also}
     for block in blocks:
         taken |= _lengths(unit, block)
-    words = [block for block in blocks if block.function not in BITS]
-    home = max(words, key=lambda block: block.count, default=Block(HOLDING_REGISTERS, 0, 1))
-    counts = sorted(range(1, most + 1), key=lambda count: (count > home.count, count % 2, count))
-    # Where every number up to the limit is taken the meter refuses what is more, which is an answer, too.
-    free = [count for count in (*counts, *range(most + 1, MOST_REGISTERS + 1)) if 2 * count not in taken]
-    return tuple(Request(unit, home.function, min(home.address, 0x10000 - count), count) for count in free[:MARKS])
+    words = sorted((block for block in blocks if block.function not in BITS), key=lambda block: -block.count)
+    home = words[0] if words else Block(HOLDING_REGISTERS, 0, 1)
+    room = min(most, 0x10000 - home.address)
+    within, behind = range(1, home.count + 1), range(home.count + 1, room + 1)
+    found: list[int] = []
+    for counts in (
+        [count for count in within if count % 2 == 0],
+        [count for count in within if count % 2 == 1],
+        [count for count in behind if not _touches(forbidden, home.address, count)],
+    ):
+        if len(found) < ENOUGH:
+            found += [count for count in counts if 2 * count not in taken]
+    # More than it gives at once a unit refuses, which is an answer, too; where all lengths are taken any is as good.
+    found = found or [count for count in range(room + 1, MOST_REGISTERS + 1) if 2 * count not in taken] or [1]
+    return tuple(Request(unit, home.function, min(home.address, 0x10000 - count), count) for count in found[:MARKS])
+
+
+def _touches(forbidden: Sequence[Span], address: int, count: int) -> bool:
+    return any(span.first < address + count and address <= span.last for span in forbidden)
 
 
 def _lengths(unit: int, block: Block) -> set[int]:

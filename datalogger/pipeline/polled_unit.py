@@ -17,6 +17,10 @@ raises."""
 _SUNSPEC_MARKS = range(4, 36, 2)
 
 
+# A meter may be swapped between two polls. Seconds.
+LOOK_AGAIN = 600.0
+
+
 class NotKnown(Exception):
     """The unit answers, and is nothing that could be read with what the configuration says."""
 
@@ -43,6 +47,9 @@ class PolledUnit:
         self.meters: list[PolledMeter] = []
         self.doubts: str = ""
         """What a person should know since the last `identify`: the map may be the wrong one."""
+        self.lost = False
+        """Whether the log knows that it does not answer."""
+        self._sure_until = 0.0
         self._options = options
         self._map = found
         self._models = models or {}
@@ -51,18 +58,23 @@ class PolledUnit:
     def map_name(self) -> str:
         return self._options.map
 
-    @property
-    def identified(self) -> bool:
-        return bool(self.meters)
+    def is_identified(self, now: float) -> bool:
+        return bool(self.meters) and now < self._sure_until
 
-    def forget(self) -> None:
-        """Another meter may be behind this address by the time it answers again."""
-        self.meters = []
+    def doubt(self) -> None:
+        """Another meter may be behind this address by the time it answers again: it has to say who it is."""
+        self._sure_until = 0.0
 
-    async def identify(self, ask: Ask) -> None:
-        """Find out which meters these are. NotKnown where there is none that could be read."""
+    async def identify(self, ask: Ask, now: float) -> None:
+        """Find out which meters these are. NotKnown where there is none that could be read.
+
+        Those that it has been all the while stay as they are, with all that is known of them.
+        """
         self.doubts = ""
-        self.meters = await (self._chain(ask) if self._map is None else self._single(self._map, ask))
+        found = await (self._chain(ask) if self._map is None else self._single(self._map, ask))
+        if [(one.identifier, one.map) for one in found] != [(one.identifier, one.map) for one in self.meters]:
+            self.meters = found
+        self._sure_until = now + LOOK_AGAIN
 
     async def _single(self, found: RegisterMap, ask: Ask) -> list[PolledMeter]:
         wheres = [where for where in (found.identity.serial, found.identity.model) if where is not None]

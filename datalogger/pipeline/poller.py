@@ -14,7 +14,7 @@ from datalogger.pipeline.backoff import Backoff
 from datalogger.pipeline.hints import OF_POLLS
 from datalogger.pipeline.hub import Hub
 from datalogger.pipeline.opening import opened, used_again_and_again
-from datalogger.pipeline.polled_meter import ASK_AGAIN, Answered, PolledMeter
+from datalogger.pipeline.polled_meter import ASK_AGAIN, REFUSALS, Answered, PolledMeter
 from datalogger.pipeline.polled_unit import NotKnown, PolledUnit
 from datalogger.protocol.framing import Reason, Rejected
 from datalogger.protocol.modbus.answers import Request
@@ -36,6 +36,7 @@ ATTEMPTS = 2
 # polls without an answer it is asked less and less often, at least every so many seconds.
 PATIENCE = 3
 LONGEST_REST = 30.0
+MOST_DOUBLINGS = 12
 
 
 # Names of registers in one line of the log.
@@ -85,6 +86,8 @@ class Poller:
     async def run(self) -> None:
         """Until it is cancelled."""
         self._grid = self._whole_seconds()
+        for unit in self._units:
+            self._show_up(unit, up=False)
         await used_again_and_again(
             self.name,
             self._poll_until_it_fails,
@@ -102,27 +105,38 @@ class Poller:
     async def _poll_until_it_fails(self) -> None:
         await opened(self._conversation.open(), self._beat)
         self._metrics.set("datalogger_source_up", self.name, value=1)
+        unanswered_since: float | None = None
         for unit in self._units:
-            unit.forget()
-            if unit.due < self._clock.monotonic():  # what passed while the line was closed was not the line's slowness
+            unit.doubt()
+            # What passed while the line was closed was not the line's slowness, and who was missed is asked at once.
+            if unit.due < self._clock.monotonic() or unit.failures:
                 unit.due = 0.0
         while True:
             unit = min(self._units, key=lambda unit: unit.due)
             await self._sleep_until(unit.due)
-            if self._conversation.ended:
-                await self._conversation.close()
-                await opened(self._conversation.open(), self._beat)
-                self._metrics.add("datalogger_source_reconnects_total", self.name)
+            await self._open_if_ended()
             began = self._clock.monotonic()
             if unit.due:
                 self._metrics.observe("datalogger_poll_lateness_seconds", self.name, value=max(0.0, began - unit.due))
-            there = await self._poll(unit, began)
+            heard_before = self._conversation.heard_at
+            there = await self._poll(unit, unit.due or began)
             self._plan_next(unit, there)
-            if not there and self._clock.monotonic() - self._conversation.heard_at >= self._silence:
+            if there or self._conversation.heard_at > heard_before:
+                unanswered_since = None
+            elif self._clock.monotonic() - (unanswered_since := unanswered_since or began) >= self._silence:
                 raise SourceError(
                     f"no octet for {self._silence:.0f} s, though units are asked; opening the line again "
                     f"({self._conversation.advice})"
                 )
+
+    async def _open_if_ended(self) -> None:
+        """Meters and gateways close connections that are idle, and some do so after each answer."""
+        if self._conversation.ended:
+            await self._conversation.close()
+            await opened(self._conversation.open(), self._beat)
+            self._metrics.add("datalogger_source_reconnects_total", self.name)
+            for unit in self._units:
+                unit.doubt()
 
     async def _sleep_until(self, due: float) -> None:
         while True:
@@ -139,9 +153,12 @@ class Poller:
         unit.failures = 0 if there else unit.failures + 1
         rest = 0.0
         if unit.failures >= PATIENCE and len(self._units) > 1:
-            rest = min(unit.interval * 2 ** (unit.failures - PATIENCE), max(LONGEST_REST, unit.interval))
+            doublings = min(unit.failures - PATIENCE, MOST_DOUBLINGS)
+            rest = min(unit.interval * 2**doublings, max(LONGEST_REST, unit.interval))
         passed = (max(now, before + rest) - self._grid) // unit.interval
         unit.due = self._grid + (passed + 1) * unit.interval
+        if unit.failures:  # of a long interval a whole one would be lost
+            unit.due = min(unit.due, now + LONGEST_REST)
         missed = round((unit.due - before) / unit.interval) - 1 if before and there else 0
         if missed > 0:
             self._metrics.add("datalogger_polls_missed_total", self.name, amount=missed)
@@ -153,82 +170,101 @@ class Poller:
                 repeats=f"missed:{self.name}",
             )
 
-    async def _poll(self, unit: PolledUnit, began: float) -> bool:
-        """Whether the unit is there."""
+    async def _poll(self, unit: PolledUnit, moment: float) -> bool:
+        """Whether the unit is there. moment: at which this poll is due"""
         self._metrics.add("datalogger_polls_total", self.name, str(unit.address))
         heard = False
         try:
-            if not unit.identified:
-                await self._identify(unit)
+            if not unit.is_identified(moment):
+                await self._identify(unit, moment)
             for meter in unit.meters:
-                heard = await self._poll_meter(meter, began) or heard
+                heard = await self._poll_meter(meter, moment) or heard
         except NoAnswer as error:
-            if not (heard or error.damaged):
-                self._lost(unit, told=error.told)
-                return False
-        has_values = any(meter.has_values for meter in unit.meters)
-        self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=int(has_values))
+            if not heard:
+                self._lost(unit, error)
+        except SourceError:
+            self._show_up(unit, up=False)
+            raise
+        if heard:
+            unit.lost = False
+        self._show_up(unit, up=heard and any(meter.has_values for meter in unit.meters))
         return heard
 
-    async def _identify(self, unit: PolledUnit) -> None:
+    def _show_up(self, unit: PolledUnit, *, up: bool) -> None:
+        self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=int(up))
+
+    async def _identify(self, unit: PolledUnit, moment: float) -> None:
         async def ask(request: Request, marks: Sequence[Request]) -> Sequence[int] | None:
             try:
                 return await self._ask(request, marks, 0.0)
             except Refused as refused:
                 if refused.code in NOT_THERE:
                     raise NoAnswer(request, damaged=False, told=True) from None
+                # Who is busy may say later who it is; who never does is read under another name.
+                if refused.code not in REFUSALS and unit.failures < PATIENCE:
+                    raise NoAnswer(request, damaged=True, told=True) from None
                 return None
 
         try:
-            await unit.identify(ask)
+            await unit.identify(ask, moment)
         except NotKnown as error:  # its neighbours on the line are read on
             self._log.error("cannot read", error=str(error), repeats=f"unit:{self.name}:{unit.address}")
             raise NoAnswer(None, damaged=False, told=True) from None
         if unit.doubts:
             self._log.warning("notice", detail=unit.doubts, repeats=f"doubts:{self.name}:{unit.address}")
 
-    async def _poll_meter(self, meter: PolledMeter, began: float) -> bool:
+    async def _poll_meter(self, meter: PolledMeter, moment: float) -> bool:
         """Ask for all that is due, and publish what came, as one report. NoAnswer only where nothing came at all."""
         answers: list[Answered] = []
         left_out: list[Register] = []
         lost: NoAnswer | None = None
-        due = deque(meter.due(began))
+        broken: SourceError | None = None
+        due = deque(meter.due(moment))
         while due:
             asked = due.popleft()
             try:
                 answers.append((asked, await self._ask(meter.request(asked.block), meter.marks, meter.pause)))
-                meter.answered(asked, began)
+                meter.answered(asked, moment)
             except Refused as refused:
                 if refused.code in NOT_THERE:
                     lost = NoAnswer(meter.request(asked.block), damaged=False, told=True)
                     break
-                in_its_place, missing = meter.refused(asked, refused.code, began)
+                in_its_place, missing = meter.refused(asked, refused.code, moment)
                 due.extendleft(reversed(in_its_place))
                 left_out += missing
             except NoAnswer as error:
                 lost = error
                 if not error.damaged:
                     break
+            except SourceError as error:  # what came before it is kept
+                broken = error
+                break
         self._note_missing(meter, left_out)
         if answers:
-            self._publish(meter, answers, began)
-        elif lost is not None:
+            self._publish(meter, answers, moment)
+        if broken is not None:
+            raise broken
+        if lost is not None and not answers:
             raise lost
-        return lost is None or bool(answers)
+        return True
 
     async def _ask(self, request: Request, marks: Sequence[Request], pause: float) -> list[int]:
         for attempt in range(1, ATTEMPTS + 1):
             self._beat()
             try:
+                await self._open_if_ended()
                 return await self._conversation.ask(request, marks, timeout=self._timeout, pause=pause)
             except NoAnswer as error:
                 if attempt == ATTEMPTS or error.request != request:
                     raise
+            except SourceError:
+                if attempt == ATTEMPTS or not self._conversation.ended:
+                    raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _publish(self, meter: PolledMeter, answers: list[Answered], began: float) -> None:
+    def _publish(self, meter: PolledMeter, answers: list[Answered], moment: float) -> None:
         self._backoff.reset()
-        records = meter.records(answers, began)
+        records = meter.records(answers, moment)
         if not records:  # all as it was, within its deadband
             return
         if not meter.heard:
@@ -265,21 +301,22 @@ class Poller:
             else f"they are left out, and asked for again every {ASK_AGAIN / 60:.0f} min; the others are read",
         )
 
-    def _lost(self, unit: PolledUnit, *, told: bool) -> None:
-        """told: the log knows why."""
-        self._metrics.set("datalogger_unit_up", self.name, str(unit.address), value=0)
+    def _lost(self, unit: PolledUnit, error: NoAnswer) -> None:
+        """Nothing of this unit could be read in this poll."""
+        unit.doubt()
         for meter in unit.meters:
             meter.heard = False
-        if unit.failures == 0 and not told:
-            self._log.error(
-                "no answer",
-                unit=unit.address,
-                map=unit.map_name,
-                mend=f"{self._conversation.advice} (datalogger probe modbus finds out, while the daemon is stopped)",
-                repeats=f"unit:{self.name}:{unit.address}",
-            )
-        if unit.failures + 1 >= PATIENCE:
-            unit.forget()
+        # What is damaged is told as that; for a while it may be the weather.
+        if unit.lost or error.told or (error.damaged and unit.failures + 1 < PATIENCE):
+            return
+        unit.lost = True
+        self._log.error(
+            "no answer that could be read" if error.damaged else "no answer",
+            unit=unit.address,
+            map=unit.map_name,
+            mend=f"{self._conversation.advice} (datalogger probe modbus finds out, while the daemon is stopped)",
+            repeats=f"unit:{self.name}:{unit.address}",
+        )
 
     def _reject(self, rejected: Rejected) -> None:
         if rejected.reason is Reason.PADDING:

@@ -88,7 +88,7 @@ def test_several_meters_stand_in_tables_of_their_own(tmp_path: Path) -> None:
         ),
         (
             RTU + SDM + "deadbands = { power_total = -1 }\n",
-            "5: source.bus.deadbands: power_total: expected 0 or more",
+            "5: source.bus.deadbands: power_total: expected 0 or more, and no more than 1e+15",
         ),
         (
             RTU + SDM + 'intervals = { energy_import = "0s" }\n',

@@ -98,6 +98,7 @@ def test_the_built_in_sunspec_models_have_no_fault(model: Any) -> None:
             POWER.replace("s32", "float") + "scale_register = 9",
             'register "power": scale_register: only an integer has one',
         ),
+        (POWER + '[limits]\npause = "1d"', 'limits.pause: "1d": expected up to 5s, such as "20ms"'),
         (POWER + "[limits]\nmost = 1", 'register "power": type: takes up 2, and limits.most is 1'),
         (
             POWER + "[[forbidden]]\nfirst = 1\nlast = 9",

@@ -182,6 +182,17 @@ def test_one_map_in_two_forms_is_one_too_many(tmp_path: Path) -> None:
         register_maps.load(tmp_path)
 
 
+def test_half_a_character_is_no_text(tmp_path: Path) -> None:
+    """It could be neither logged nor stored."""
+    for text in (r'{"reg": [{"name": "\ud800x", "addr": 0, "type": "u16"}]}', r'{"\udfff": 1}'):
+        assert "lone surrogate" in told(tmp_path, text, "mine.json")
+
+
+def test_a_file_whose_name_cannot_be_printed_is_no_map(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a name that can be printed"):
+        register_maps.parse(OURS, "x", "\udcff.toml")
+
+
 def test_no_map_is_called_sunspec(tmp_path: Path) -> None:
     assert "give the file another name" in told(tmp_path, OURS, "sunspec.toml")
 

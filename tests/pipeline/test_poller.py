@@ -1,6 +1,7 @@
 """The poller with units on a scripted line, under virtual time."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import cast
@@ -9,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from datalogger.config.polling import UnitOptions
+from datalogger.errors import SourceError
 from datalogger.metrics import Metrics
 from datalogger.model import Report
 from datalogger.pipeline.hub import Hub
@@ -263,13 +265,94 @@ def test_a_connection_that_was_closed_while_nothing_was_asked_is_opened_again_wi
     assert played.metrics.get("datalogger_source_reconnects_total", "cabinet") == 1
 
 
-def test_a_connection_that_breaks_while_an_answer_is_waited_for_is_told_and_opened_again() -> None:
+def test_a_request_whose_connection_breaks_is_made_again_on_a_new_one() -> None:
     bus = Bus([SOUND, SOUND, Deed(after=None)])
-    played = play(bus, [unit()], 15, then=lambda: bus.fail("the cable is out"), at=0.5)
-    (said,) = played.events("cannot read")
-    assert said["error"] == "the cable is out"
-    assert played.names()[-1] == "abc"
-    assert played.metrics.get("datalogger_source_up", "cabinet") == 0  # at the end, when it was stopped
+    played = play(bus, [unit()], 15, then=lambda: bus.fail("closed"), at=0.5)
+    assert played.names() == ["abc", "abc"]
+    assert played.metrics.get("datalogger_frames_rejected_total", "cabinet", "closed") == 1
+    assert played.metrics.get("datalogger_source_reconnects_total", "cabinet") == 1
+
+
+def test_what_came_before_a_line_was_lost_is_reported_and_the_loss_is_told() -> None:
+    bus = Bus([SOUND, SOUND, Deed(after=None), *[Deed(after=None)] * 2])
+
+    async def closed() -> None:
+        raise SourceError("the cable is out")
+
+    def cut() -> None:
+        bus.fail("the cable is out")
+        bus.open = closed  # type: ignore[method-assign]
+
+    played = play(bus, [unit()], 15, then=cut, at=0.5)
+    assert played.names() == ["a"]
+    assert played.events("cannot read")[0]["error"] == "the cable is out"
+    assert played.metrics.get("datalogger_source_up", "cabinet") == 0
+    assert played.metrics.get("datalogger_unit_up", "cabinet", "1") == 0
+
+
+def test_a_server_that_closes_after_each_answer_is_read_all_the_same() -> None:
+    bus = Bus(framing="tcp")
+    say = bus._say
+
+    def and_close(pdu: bytes, unit: int, transaction: int) -> None:
+        say(pdu, unit, transaction)
+        bus.fail("closed")
+
+    bus._say = and_close  # type: ignore[method-assign]
+    played = play(bus, [unit()], 35)
+    assert played.names() == ["abc"] * 4
+    assert played.events("cannot read") == []
+
+
+def test_another_meter_behind_an_address_is_known_when_the_connection_is_a_new_one() -> None:
+    bus = Bus(framing="tcp")
+    bus.values = {300: 0, 301: 111}
+
+    def swapped() -> None:
+        bus.values = {300: 0, 301: 222}
+        bus.fail("closed")
+
+    played = play(bus, [unit(identity=Identity(serial=Where(addr=300, type="u32")))], 25, then=swapped, at=5)
+    assert [report.meter for report in played.reports] == ["111", "222", "222"]
+
+
+def test_another_meter_behind_an_address_is_known_after_a_while_also_where_nothing_showed() -> None:
+    bus = Bus()
+    bus.values = {300: 0, 301: 111}
+    identity = Identity(serial=Where(addr=300, type="u32"))
+    played = play(bus, [unit(identity=identity)], 1300, then=lambda: bus.values.update({301: 222}), at=5)
+    assert played.reports[-1].meter == "222"
+
+
+def test_a_meter_that_is_busy_is_not_given_another_name_for_that() -> None:
+    bus = Bus([SOUND, Deed(form="exception", code=6)])
+    bus.values = {300: 0, 301: 111}
+    played = play(bus, [unit(identity=Identity(serial=Where(addr=300, type="u32")))], 25)
+    assert {report.meter for report in played.reports} == {"111"}
+
+
+def test_a_unit_that_is_dead_for_weeks_stops_nobody() -> None:
+    bus = Bus()
+    bus.units = {2}
+    dead = unit(address=1, interval=10.0)
+    dead.failures = 5000
+    played = play(bus, [dead, unit(address=2, interval=10.0)], 100)
+    assert [report.meter for report in played.reports] == ["own-2"] * 10
+
+
+def test_a_meter_of_a_long_interval_that_was_missed_is_asked_again_soon() -> None:
+    bus = Bus([Deed(after=None)])
+    played = play(bus, [unit(interval=86400)], 100)
+    assert 25 < played.times[0] < 40
+    assert played.events("cannot read") == []
+
+
+def test_what_is_always_damaged_is_told_as_no_answer_in_the_end() -> None:
+    bus = Bus([SOUND, *[Deed(form="crc")] * 500])
+    played = play(bus, [unit(interval=2)], 60)
+    assert played.reports == []
+    assert len(played.events("no answer that could be read")) == 1
+    assert played.metrics.get("datalogger_unit_up", "cabinet", "1") == 0
 
 
 def test_a_line_on_which_nobody_answers_is_opened_again() -> None:
@@ -292,6 +375,24 @@ def test_a_register_of_a_longer_interval_is_asked_less_often() -> None:
     options = UnitOptions(map="own", intervals={"b": Duration(30)})
     played = play(Bus(), [unit(options=options)], 65)
     assert played.names() == ["abc", "ac", "ac", "abc", "ac", "ac", "abc"]
+
+
+def test_a_register_of_a_longer_interval_keeps_to_the_grid_however_long_a_poll_takes() -> None:
+    bus = Bus([Deed(after=0.01 + 0.02 * (at % 7)) for at in range(300)])
+    options = UnitOptions(map="own", intervals={"b": Duration(60)})
+    played = play(bus, [unit(options=options), unit(address=2)], 605)
+    slow = [time for report, time in zip(played.reports, played.times, strict=True) if "b" in
+            [record.name for record in report.records] and report.meter == "own-1"]  # fmt: skip
+    assert [round(b - a) for a, b in itertools.pairwise(slow)] == [60] * (len(slow) - 1)
+    assert len(slow) == 11
+
+
+def test_a_refused_register_makes_no_slow_one_fast() -> None:
+    bus = Bus()
+    bus.holes = {200}
+    options = UnitOptions(map="own", intervals={"b": Duration(86400)})
+    played = play(bus, [unit(options=options)], 3 * ASK_AGAIN)
+    assert sum("b" in names for names in played.names()) == 1
 
 
 def test_only_the_registers_that_are_wanted_are_asked_for() -> None:

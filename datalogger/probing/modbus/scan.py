@@ -215,7 +215,7 @@ class Scan:
         except NoAnswer as error:
             if error.damaged:
                 self.unreadable.add(unit)
-            return error.request == request and unit not in self.unreadable  # a mark was answered, then
+            return error.there and unit not in self.unreadable  # a mark was answered, then
         except _OpenedAgain:
             return False
         return True

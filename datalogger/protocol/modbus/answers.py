@@ -81,6 +81,10 @@ class Listening(Protocol):
     def damaged(self) -> bool:
         """It is as long as the answer has to be, and is none: waiting brings nothing better."""
 
+    @property
+    def torn(self) -> bool:
+        """What is half-heard has taken the beginning of what follows with it: the line is of no use any more."""
+
     def feed(self, octets: bytes) -> list[Event]:
         """What they complete. What comes behind an answer is rejected with it: nobody was asked for more."""
 
@@ -121,6 +125,7 @@ class RtuListening:
     """
 
     broken = False
+    torn = False
 
     def __init__(self, request: Request, echo: bytes = b"") -> None:
         """echo: the request as it was sent; some adapters hear themselves."""
@@ -274,6 +279,11 @@ class TcpListening:
 
     @property
     def begun(self) -> bool:
+        """No pause says anything: the network makes its own."""
+        return False
+
+    @property
+    def torn(self) -> bool:
         return bool(self._heard)
 
     @property

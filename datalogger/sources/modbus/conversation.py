@@ -22,6 +22,9 @@ from datalogger.sources.modbus.wire import Wire
 # between a serial line and the network, holds octets back. Seconds.
 GAP = 0.25
 
+# Longer than this nothing is waited for that is not an answer: a line that is never quiet, octets without end. Seconds.
+MOST_WAIT = 10.0
+
 # A unit that refuses so many marks one behind the other refuses all of them.
 MOST_MARKS = 3
 
@@ -52,12 +55,12 @@ class Pace:
     """How long things take on this line, in seconds; all 0 where that is nobody's business (TCP).
 
     octet:   one octet
-    silence: before a frame begins, 3.5 octets; from 19200 baud on 1.75 ms
+    silence: before a frame begins; on a serial line 3.5 octets, from 19200 baud on 1.75 ms
     """
 
-    def __init__(self, octet: float = 0.0) -> None:
+    def __init__(self, octet: float = 0.0, silence: float = 0.0) -> None:
         self.octet = octet
-        self.silence = max(3.5 * octet, 0.00175) if octet else 0.0
+        self.silence = max(3.5 * octet, 0.00175) if octet else silence
 
 
 class Refused(Exception):
@@ -74,6 +77,7 @@ class NoAnswer(Exception):
     request: which, where one was made
     damaged: something came, so the unit is there
     told:    the log knows why
+    there:   the unit has answered something, if only a mark before it
     """
 
     def __init__(self, request: Request | None, *, damaged: bool, told: bool = False) -> None:
@@ -81,6 +85,7 @@ class NoAnswer(Exception):
         self.request = request
         self.damaged = damaged
         self.told = told
+        self.there = damaged
 
 
 class Conversation:
@@ -106,14 +111,14 @@ class Conversation:
         self._clock = clock
         self._pace = pace
         self._reject = reject
-        self._abreast: set[int] = set()  # units that have answered all that they were asked
+        self._behind: dict[int, bool] = {}  # whether a unit may still answer what it was asked before
         self._marks: Counter[int] = Counter()  # how many each unit was asked
         self._last = 0.0  # when the line was last heard or spoken on, on the monotonic clock
         self.heard_at = clock.monotonic()
 
     async def open(self) -> None:
         """SourceError where the line cannot be opened."""
-        self._abreast.clear()  # a line that was open before may still hand on what was asked then
+        self._behind.clear()
         await self._line.open()
         self.heard_at = self._last = self._clock.monotonic()
 
@@ -132,9 +137,14 @@ class Conversation:
         timeout: seconds that the unit may take, beside those that the line takes
         pause:   seconds of silence before it
         """
-        if request.unit not in self._abreast:
+        caught_up = self._is_behind(request.unit)
+        if caught_up:
             await self._catch_up(request.unit, marks, timeout, pause)
-        answer = await self._exchange(request, timeout, pause)
+        try:
+            answer = await self._exchange(request, timeout, pause)
+        except NoAnswer as error:
+            error.there = error.damaged or caught_up
+            raise
         if isinstance(answer, Refusal):
             raise Refused(answer.code)
         try:
@@ -143,6 +153,10 @@ class Conversation:
             self._reject(Rejected(Reason.MALFORMED, answer.octets, str(error)))
             raise NoAnswer(request, damaged=True) from error
         return words
+
+    def _is_behind(self, unit: int) -> bool:
+        """Nothing that has a number is on its way on a new connection; on a serial line, something may be."""
+        return self._behind.get(unit, not self._wire.numbers)
 
     async def _catch_up(self, unit: int, marks: Sequence[Request], timeout: float, pause: float) -> None:
         """Until the unit has answered all that it was asked before."""
@@ -153,16 +167,18 @@ class Conversation:
             if isinstance(answer, Answer):
                 return
             # A refusal may be that of an earlier request: it tells nothing.
-            self._abreast.discard(unit)
+            self._behind[unit] = True
             if answer.code in NOT_THERE:
                 raise Refused(answer.code)
         await self._listen_until_quiet(timeout)
-        self._abreast.add(unit)
+        self._behind[unit] = False
 
     async def _listen_until_quiet(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + max(MOST_WAIT, seconds)
         try:
             while True:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout_at(min(loop.time() + seconds, end)):
                     octets = await self._read()
                 self._reject(Rejected(Reason.LATE, octets, "octets behind an answer to an earlier request"))
         except TimeoutError:
@@ -180,12 +196,13 @@ class Conversation:
             for event in listening.end():
                 assert isinstance(event, Rejected)  # an answer would have been one before
                 self._reject(event)
-            if not listening.broken:
+            if self._line.ended:
                 self._reject(Rejected(Reason.CLOSED, b"", f"the line ended before the answer ({request})"))
             raise
 
     async def _keep_silence(self, seconds: float) -> None:
         """Until the line has been quiet for so long. What comes meanwhile was asked for by nobody."""
+        began = self._clock.monotonic()
         while True:
             if stray := self._line.pending():
                 self._last = self._clock.monotonic()
@@ -193,11 +210,13 @@ class Conversation:
             wait = self._last + seconds - self._clock.monotonic()
             if wait <= 0:
                 return
+            if self._clock.monotonic() - began >= MOST_WAIT + seconds:
+                raise SourceError("the line is never quiet: does a meter push on it, or another master ask?")
             await asyncio.sleep(wait)
 
     async def _hear(self, request: Request, listening: Listening, patience: float) -> Answer | Refusal:
-        nothing_older = request.unit in self._abreast
-        self._abreast.discard(request.unit)  # until it has answered; also if this is cancelled
+        nothing_older = not self._is_behind(request.unit)
+        self._behind[request.unit] = True  # until it has answered; also if this is cancelled
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
         answer: Answer | Refusal | None = None
@@ -220,18 +239,21 @@ class Conversation:
             pass
         begun = listening.begun
         if begun and nothing_older:  # it was this very answer, though nobody can read it
-            self._abreast.add(request.unit)
+            self._behind[request.unit] = False
+        torn = listening.torn
         left = listening.end()
         for event in left:
             assert isinstance(event, Rejected)
             self._reject(event)
         if not left:
             self._reject(Rejected(Reason.NO_ANSWER, b"", f"nothing within {patience:.1f} s ({request})"))
+        if torn:
+            raise SourceError(f"half an answer came, and nothing behind it can be read ({request})")
         raise NoAnswer(request, damaged=begun)
 
     def _done(self, request: Request, event: Answer | Refusal) -> None:
         if not (isinstance(event, Refusal) and event.code in NOT_THERE):
-            self._abreast.add(request.unit)
+            self._behind[request.unit] = False
         if isinstance(event, Refusal):
             reason = EXCEPTIONS.get(event.code, Reason.EXCEPTION_OTHER)
             self._reject(Rejected(reason, event.octets, f"exception {event.code} for {request}"))

@@ -18,6 +18,9 @@ from datalogger.words import Duration
 
 PORT = 502
 
+# Before a request to a serial port server, whose line has its own silence: what comes doubled is heard in it. Seconds.
+SILENCE = 0.02
+
 ADVICE = {
     "tcp": 'is it on, is this its address, and is it Modbus TCP that is spoken there? (framing = "rtu" if not)',
     "rtu": 'is it on, is this its address, and is the port server set as it is? (framing = "tcp" for Modbus TCP)',

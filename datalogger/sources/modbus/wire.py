@@ -32,6 +32,8 @@ class Wire:
         self._decoder = DecodePDU(is_server=False)
         self._framer: FramerBase = FramerRTU(self._decoder) if framing == "rtu" else FramerSocket(self._decoder)
         self._transaction = 0
+        self.numbers = framing == "tcp"
+        """Whether an answer has the number of its request."""
 
     def ask(self, request: Request) -> tuple[bytes, Listening]:
         """The octets to send, and what hears the answer to them."""

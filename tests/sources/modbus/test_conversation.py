@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from datalogger.errors import SourceError
 from datalogger.protocol.modbus.answers import Request
-from datalogger.sources.modbus.conversation import GAP, Conversation, NoAnswer, Pace, Refused
+from datalogger.sources.modbus.conversation import GAP, MOST_WAIT, Conversation, NoAnswer, Pace, Refused
 from datalogger.sources.modbus.wire import Framing
 from tests.sources.modbus.bus import SOUND, Bus, Deed, word
 from tests.virtual_time import run
@@ -102,7 +102,8 @@ def test_a_late_answer_is_not_taken_for_that_of_the_next_request(framing: Framin
     """Both are of one length, on a line (and behind a gateway) that does not say which is which."""
 
     async def scenario() -> None:
-        bus = Bus([SOUND, Deed(after=late)], framing=framing, stamps_late=True)
+        mark = [SOUND] if framing == "rtu" else []  # a new connection needs none
+        bus = Bus([*mark, Deed(after=late)], framing=framing, stamps_late=True)
         conversation = bus.conversation()
         with pytest.raises(NoAnswer):
             await ask(conversation)
@@ -135,13 +136,13 @@ def test_a_unit_that_refuses_the_mark_is_listened_to_until_it_is_quiet() -> None
 def test_a_gateway_that_hears_nothing_is_asked_the_mark_only() -> None:
     async def scenario() -> None:
         gone = Deed(form="exception", code=11)
-        bus = Bus([SOUND, gone, gone, gone], framing="tcp")
+        bus = Bus([gone, gone, gone], framing="tcp")
         conversation = bus.conversation()
         for _ in range(3):
             with pytest.raises(Refused):
                 await ask(conversation)
-        assert bus.requests == [MARKS[0], ONE, MARKS[1], MARKS[2]]
-        assert await ask(conversation) == answer(6)
+        assert bus.requests == [ONE, MARKS[0], MARKS[1]]
+        assert await ask(conversation) == answer(5)
 
     run(scenario())
 
@@ -201,6 +202,66 @@ def test_what_is_no_modbus_tcp_ends_the_connection() -> None:
         with pytest.raises(SourceError, match="no Modbus as it is configured"):
             await ask(conversation)
         assert bus.reasons == ["malformed"]
+
+    run(scenario())
+
+
+def test_half_an_answer_on_tcp_ends_the_connection() -> None:
+    """What comes behind it begins nobody knows where."""
+
+    async def scenario() -> None:
+        bus = Bus([Deed(after=None)], framing="tcp")
+        conversation = bus.conversation()
+        asyncio.get_running_loop().call_later(0.1, bus._say, b"raw" + b"\0\1\0\0\0\x0f\1\4", 1, 1)
+        with pytest.raises(SourceError, match="half an answer"):
+            await ask(conversation)
+        assert bus.reasons == ["truncated"]
+
+    run(scenario())
+
+
+def test_an_answer_on_tcp_may_pause_in_the_middle() -> None:
+    async def scenario() -> None:
+        bus = Bus([Deed(after=None)], framing="tcp")
+        conversation = bus.conversation()
+        whole = b"\0\1\0\0\0\x0f\1\4\x0c" + bytes(range(12))
+        for at, later in ((slice(0, 7), 0.1), (slice(7, None), 0.8)):
+            asyncio.get_running_loop().call_later(later, bus._say, b"raw" + whole[at], 1, 1)
+        assert await ask(conversation) == [0x0001, 0x0203, 0x0405, 0x0607, 0x0809, 0x0A0B]
+
+    run(scenario())
+
+
+def test_a_line_that_is_never_quiet_is_given_up() -> None:
+    async def scenario() -> None:
+        bus = Bus()
+        conversation = bus.conversation(pace=Pace(11 / 2400))
+
+        def babble() -> None:
+            bus._say(b"raw\x55\xaa", 1, 1)
+            asyncio.get_running_loop().call_later(0.002, babble)
+
+        babble()
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(SourceError, match="never quiet"):
+            await ask(conversation)
+        assert asyncio.get_running_loop().time() - began < MOST_WAIT + 1
+
+    run(scenario())
+
+
+def test_who_refuses_every_mark_beside_another_master_is_asked_all_the_same() -> None:
+    async def scenario() -> None:
+        bus = Bus([Deed(form="exception")] * 3)
+        conversation = bus.conversation()
+
+        def babble() -> None:
+            bus._say(b"raw\x55\xaa", 1, 1)
+            asyncio.get_running_loop().call_later(0.8, babble)
+
+        babble()
+        assert await ask(conversation) == answer(4)
+        assert asyncio.get_running_loop().time() - 1000 < MOST_WAIT + 3
 
     run(scenario())
 
