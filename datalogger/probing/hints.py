@@ -65,7 +65,7 @@ def _silent(profiles: Iterable[Profile], *, tunable: bool) -> str:
     )
     seldom = _speak_seldom(profiles)
     patience = f" Some meters speak seldom ({seldom}): try --time 3m" if seldom else ""
-    return f"nothing was heard: {cable}{patience}"
+    return f"nothing was heard: {cable}{patience} A Modbus meter says nothing unasked: datalogger probe modbus"
 
 
 def _speak_seldom(profiles: Iterable[Profile]) -> str:

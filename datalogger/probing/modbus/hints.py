@@ -5,6 +5,9 @@ from typing import Literal
 from datalogger.probing.modbus import places
 from datalogger.probing.modbus.scan import Scan
 
+# Octets: more than disturbances bring.
+UNASKED = 2000
+
 Kind = Literal["rtu", "tcp", "rtu-over-tcp"]
 
 
@@ -22,6 +25,8 @@ def hint(scan: Scan, kind: Kind, units: tuple[int, ...]) -> str:
         )
     heard = sum(scan.noise.values())
     why = "" if kind == "tcp" else ": another speed or parity, or a disturbed line"
+    if heard > UNASKED:
+        why = ": somebody speaks unasked, as meters with a customer port do: datalogger probe, without modbus"
     noise = f" ({heard} octets came that are no answer{why})" if heard else ""
     more = "" if len(units) >= places.MOST_UNIT else " (--units 1-247)"
     where = f"nobody answers at unit {asked}"

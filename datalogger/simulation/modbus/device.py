@@ -28,13 +28,14 @@ _PHASES = 3  # where a map names none
 
 
 class Device:
-    """The meter of one register map, on one house.
+    """The meter of one register map, on one house. Of another seed, or unit, it is another meter: see `number`.
 
     house: which lives by this device alone; or the seed of one
     """
 
     def __init__(self, unit: int, found: RegisterMap, house: House | int = 0) -> None:
         generates = any(register.inverted for register in found.reg)
+        self.number = unit + (1000 * house if isinstance(house, int) else 0)
         supply = supply_of(house, phases=_phases(found.reg), seed=unit, generates=generates)
         self._set_up(unit, [Registers(found, supply)], found.limits, found.forbidden)
 
@@ -130,7 +131,7 @@ class Device:
         identity = self.parts[0].map.identity
         found = []
         if (serial := identity.serial) is not None:
-            text = f"{self.unit:07}" if serial.type == "text" else 26_000_000 + self.unit
+            text = f"{self.number:07}" if serial.type == "text" else 26_000_000 + self.number
             found.append((serial, _said(serial, text)))
         if (model := identity.model) is not None:
             named: int | str = "SIM" if model.type == "text" else 1

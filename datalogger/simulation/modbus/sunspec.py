@@ -30,7 +30,8 @@ class SunSpecDevice(Device):
 
     def __init__(self, unit: int, numbers: Sequence[int], seed: int = 0) -> None:
         models = sunspec_models()
-        self.serial = f"SIM{unit:05}"
+        self.number = unit + 1000 * seed
+        self.serial = f"SIM{self.number:05}"
         self._fixed = dict(enumerate(self._head(unit), BASE))
         parts = []
         for place, number in enumerate(numbers):

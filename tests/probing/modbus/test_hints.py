@@ -45,6 +45,12 @@ def test_octets_that_are_no_answer_point_at_the_speed() -> None:
     assert "17 octets came that are no answer: another speed or parity" in hint(scanning, "rtu", (1, 2, 3))
 
 
+def test_a_line_that_is_spoken_on_unasked_points_at_the_other_probe() -> None:
+    scanning = scanned()
+    scanning.noise[LineSettings(9600)] = 91_300
+    assert "somebody speaks unasked" in hint(scanning, "rtu", (1, 2, 3))
+
+
 def test_an_answer_that_nobody_can_read_points_at_two_meters_with_one_address() -> None:
     scanning = scanned()
     scanning.unreadable = {2}

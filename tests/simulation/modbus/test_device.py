@@ -19,6 +19,7 @@ from datalogger.protocol.modbus.register_map import (
 from datalogger.protocol.modbus.register_types import TYPES, TypeName
 from datalogger.simulation.house import House
 from datalogger.simulation.modbus.device import Device
+from datalogger.simulation.modbus.sunspec import SunSpecDevice
 from tests.simulation.modbus.reading import ask, assert_as_expected, read
 
 MINUTE = timedelta(minutes=1)
@@ -238,3 +239,12 @@ def device_on(house: House) -> Device:
         Register(name="power_l2", addr=4, type="s16", unit="W"),
     )
     return Device(1, RegisterMap(reg=reg), house)
+
+
+def test_another_seed_is_another_meter() -> None:
+    found = register_maps.load()["eastron-sdm630"]
+    where = found.identity.serial
+    assert where is not None
+    serials = {tuple(ask(Device(1, found, seed), where.function, where.addr, where.count)) for seed in (0, 1, 2)}
+    assert len(serials) == 3
+    assert SunSpecDevice(1, [103], 1).serial != SunSpecDevice(1, [103], 2).serial
