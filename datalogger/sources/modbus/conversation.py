@@ -18,7 +18,7 @@ from datalogger.protocol.framing import Reason, Rejected
 from datalogger.protocol.modbus.answers import Answer, Listening, Refusal, Request
 from datalogger.sources.modbus.wire import Wire
 
-# An answer that has begun and goes on no more after so long was cut off. Longer than any adapter, or any server
+# An answer in RTU that has begun and goes on no more after so long was cut off. Longer than any adapter, or any server
 # between a serial line and the network, holds octets back. Seconds.
 GAP = 0.25
 
