@@ -34,6 +34,7 @@ _PLAIN = {
     "bool": "true or false",
     "array": "a list",
     "object": "a table",
+    "decimal": "a number",
     "datetime": "a date",
     "date": "a date",
     "time": "a time of day",
@@ -107,9 +108,21 @@ class TableReader:
                     check.allow(value)
             except (ValueError, OverflowError, msgspec.ValidationError) as error:
                 told = _told(table.get(name, field.default), field, hidden)
-                self._problems.add((*where, name), f"{told}{_reason(error, table.get(name), field.type)}")
+                reason = self._of_an_entry(table.get(name), field.type) or _reason(error, table.get(name), field.type)
+                self._problems.add((*where, name), f"{told}{reason}")
                 wrong.add(name)
         return values, wrong
+
+    def _of_an_entry(self, value: Any, kind: Any) -> str:
+        """What is wrong with one entry of an inline table, with its key; "" where the table itself is none."""
+        if not isinstance(value, dict) or get_origin(kind) is not Mapping:
+            return ""
+        for key, one in value.items():
+            try:
+                self._convert(one, get_args(kind)[1])
+            except (ValueError, OverflowError, msgspec.ValidationError) as error:
+                return f"{key}: {shown(one)}: {_reason(error, one, get_args(kind)[1])}"
+        return ""
 
     def _list_of_tables(
         self, tables: Any, config_type: type[msgspec.Struct], where: Where

@@ -1,6 +1,7 @@
 """The register maps as people read them: a list, and one in full; the SunSpec models beside them."""
 
 from collections.abc import Iterable, Sequence
+from textwrap import shorten
 
 from datalogger.meters.register_map_lint import serial_settings
 from datalogger.meters.register_maps import SUNSPEC
@@ -15,6 +16,10 @@ CERTAINTY = {"own": "as its author knows"}
 HEADS = ("name", "address", "", "function", "type", "unit", "scale", "offset", "obis", "access", "kind", "")
 
 
+# Characters of the models in a list; `show` has them all.
+MOST_MODELS = 48
+
+
 def listing(maps: Iterable[RegisterMap], models: Iterable[Model]) -> list[str]:
     """One line each, columns aligned."""
     rows = [("id", "maker", "models", "line", "registers", "certainty")]
@@ -22,7 +27,7 @@ def listing(maps: Iterable[RegisterMap], models: Iterable[Model]) -> list[str]:
         (
             found.id,
             found.maker or "–",
-            ", ".join(found.models) or found.title or "–",
+            shorten(", ".join(found.models) or found.title or "–", MOST_MODELS, placeholder=" …"),
             _serial(found) or "–",
             str(len(found.reg)),
             found.certainty,
@@ -32,8 +37,11 @@ def listing(maps: Iterable[RegisterMap], models: Iterable[Model]) -> list[str]:
     rows += [
         (name_of(model), "any", model.title, "–", str(len(as_map(model).reg)), model.certainty) for model in models
     ]
-    note = f'{SUNSPEC}:… is configured as map = "{SUNSPEC}": the device says by itself which of these it has'
-    return [*_aligned(rows), note]
+    notes = [
+        f'{SUNSPEC}:… is configured as map = "{SUNSPEC}": the device says by itself which of these it has',
+        "sure: two sources agree on every register, or it was measured · likely: one source, or two that differ",
+    ]
+    return [*_aligned(rows), *notes]
 
 
 def described(found: RegisterMap) -> list[str]:

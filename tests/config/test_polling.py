@@ -95,6 +95,15 @@ def test_several_meters_stand_in_tables_of_their_own(tmp_path: Path) -> None:
             "5: source.bus.intervals: energy_import: must be more than 0",
         ),
         (
+            RTU + SDM + 'deadbands = { voltage_l1 = 1, power_total = "5W" }\n',
+            '5: source.bus.deadbands: power_total: "5W": Invalid decimal string',
+        ),
+        (
+            RTU + SDM + "intervals = { energy_import = 5 }\n",
+            '5: source.bus.intervals: energy_import: 5: a number without a unit, write "5s": expected a duration such '
+            'as "500ms", "10s", "5m", "2h" or "30d"',
+        ),
+        (
             RTU + SDM + UNIT + SDM,
             '4: source.bus.map: "eastron-sdm630": beside units: it stands in [[units]] of each meter then',
         ),
