@@ -86,11 +86,9 @@ class Poller:
     async def run(self) -> None:
         """Until it is cancelled."""
         self._grid = self._whole_seconds()
-        for unit in self._units:
-            self._show_up(unit, up=False)
         await used_again_and_again(
             self.name,
-            self._poll_until_it_fails,
+            self._use,
             self._conversation.close,
             backoff=self._backoff,
             metrics=self._metrics,
@@ -102,9 +100,16 @@ class Poller:
         those of all sources together. A wall clock that is set later moves no grid."""
         return self._clock.monotonic() - self._clock.now().timestamp()
 
-    async def _poll_until_it_fails(self) -> None:
+    async def _use(self) -> None:
         await opened(self._conversation.open(), self._beat)
         self._metrics.set("datalogger_source_up", self.name, value=1)
+        try:
+            await self._poll_until_it_fails()
+        finally:
+            for unit in self._units:
+                self._show_up(unit, up=False)
+
+    async def _poll_until_it_fails(self) -> None:
         unanswered_since: float | None = None
         for unit in self._units:
             unit.doubt()
@@ -182,9 +187,6 @@ class Poller:
         except NoAnswer as error:
             if not heard:
                 self._lost(unit, error)
-        except SourceError:
-            self._show_up(unit, up=False)
-            raise
         if heard:
             unit.lost = False
         self._show_up(unit, up=heard and any(meter.has_values for meter in unit.meters))

@@ -69,9 +69,10 @@ def play(
     silence: float = 120.0,
     then: Callable[[], None] | None = None,
     at: float = 0.0,
+    played: Played | None = None,
 ) -> Played:
     """then: called `at` seconds after the beginning"""
-    played = Played(bus)
+    played = played or Played(bus)
 
     async def scenario() -> None:
         poller = Poller(
@@ -155,8 +156,6 @@ def test_a_unit_that_is_gone_costs_its_neighbours_little_and_is_asked_less_often
     assert [report.meter for report in played.reports] == ["own-2"] * len(played.reports)
     assert len(played.reports) >= 149
     assert 10 <= sum(request.unit == 1 for request in bus.requests) <= 20
-    assert played.metrics.get("datalogger_unit_up", "cabinet", "1") == 0
-    assert played.metrics.get("datalogger_unit_up", "cabinet", "2") == 1
     (said,) = played.events("no answer")
     assert (said["unit"], said["map"]) == (1, "own")
     assert "is this its address?" in str(said["mend"])
@@ -288,6 +287,19 @@ def test_what_came_before_a_line_was_lost_is_reported_and_the_loss_is_told() -> 
     assert played.events("cannot read")[0]["error"] == "the cable is out"
     assert played.metrics.get("datalogger_source_up", "cabinet") == 0
     assert played.metrics.get("datalogger_unit_up", "cabinet", "1") == 0
+
+
+def test_a_unit_is_shown_to_be_there_while_it_is_read() -> None:
+    seen: list[float] = []
+    bus = Bus()
+    played = Played(bus)
+
+    def look() -> None:
+        seen.append(played.metrics.get("datalogger_unit_up", "cabinet", "1"))
+
+    play(bus, [unit()], 15, then=look, at=5, played=played)
+    assert seen == [1]
+    assert played.metrics.get("datalogger_unit_up", "cabinet", "1") == 0  # it was stopped
 
 
 def test_a_server_that_closes_after_each_answer_is_read_all_the_same() -> None:

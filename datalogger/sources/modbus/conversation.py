@@ -203,16 +203,21 @@ class Conversation:
     async def _keep_silence(self, seconds: float) -> None:
         """Until the line has been quiet for so long. What comes meanwhile was asked for by nobody."""
         began = self._clock.monotonic()
-        while True:
-            if stray := self._line.pending():
-                self._last = self._clock.monotonic()
+        stray = b""
+        try:
+            while True:
+                if octets := self._line.pending():
+                    stray += octets
+                    self._last = self._clock.monotonic()
+                wait = self._last + seconds - self._clock.monotonic()
+                if wait <= 0:
+                    return
+                if self._clock.monotonic() - began >= MOST_WAIT + seconds:
+                    raise SourceError("the line is never quiet: does a meter push on it, or another master ask?")
+                await asyncio.sleep(wait)
+        finally:
+            if stray:
                 self._reject(Rejected(Reason.NOISE, stray, f"{len(stray)} octets that nobody asked for"))
-            wait = self._last + seconds - self._clock.monotonic()
-            if wait <= 0:
-                return
-            if self._clock.monotonic() - began >= MOST_WAIT + seconds:
-                raise SourceError("the line is never quiet: does a meter push on it, or another master ask?")
-            await asyncio.sleep(wait)
 
     async def _hear(self, request: Request, listening: Listening, patience: float) -> Answer | Refusal:
         nothing_older = not self._is_behind(request.unit)
