@@ -6,6 +6,7 @@ from datalogger.meters import register_map_overview as overview
 from datalogger.meters.register_maps import load, parse, sunspec_models
 from datalogger.protocol.modbus.read_plan import plan
 from datalogger.protocol.modbus.register_map import RegisterMap
+from datalogger.protocol.modbus.sunspec import Model
 
 KNOWN = load()
 
@@ -70,8 +71,8 @@ def test_every_built_in_map_can_be_shown_with_all_its_registers(one: RegisterMap
 
 
 @pytest.mark.parametrize("model", sunspec_models().values(), ids=overview.name_of)
-def test_a_sunspec_model_is_read_in_one_request_with_its_factors(model: object) -> None:
-    lines = overview.described_model(model)  # type: ignore[arg-type]
+def test_a_sunspec_model_is_read_in_one_request_with_its_factors(model: Model) -> None:
+    lines = overview.described_model(model)
     assert any(line.startswith("one poll   1 request: ") for line in lines)
 
 
